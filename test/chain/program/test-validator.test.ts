@@ -1,0 +1,15 @@
+import { spawnSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { clusterSuite } from './support/cluster-suite.ts';
+import { startTestValidator } from './support/test-validator.ts';
+
+const { error, status } = spawnSync('solana-test-validator', ['--version']);
+
+if (error === undefined) {
+  describe('the client against solana-test-validator', () => clusterSuite(startTestValidator));
+} else {
+  it('was not run against solana-test-validator, since that is not on the path', () => {
+    expect(error).toMatchObject({ code: 'ENOENT' });
+    expect(status).toBeNull();
+  });
+}
