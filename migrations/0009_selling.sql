@@ -1,0 +1,203 @@
+set role tessera_owner;
+
+-- Selling, for a batch of requests of one tenant in one statement: the lock on the hot row and the fsync are paid once
+-- for all of them. A batch of one is the single sale; there is no other way to sell. The steps that all ways share come
+-- first: giving places back, granting them, and turning paid orders into tickets.
+
+create index idempotency_keys_unanswered on idempotency_keys (tenant_id, subject_id) where status is null;
+
+-- Every request comes with the key under which it may be repeated.
+create type request_key as (principal text, route text, key text, request_hash bytea);
+
+-- What became of an earlier request with the same key; null when there was none. Of two in one batch the second waits.
+create function earlier_outcome(p_nth bigint, p_hash bytea, p_earlier idempotency_keys, p_now timestamptz) returns text
+language sql immutable return case
+  when p_nth > 1 then 'in_flight'
+  when (p_earlier).key is null then null
+  when (p_earlier).request_hash <> p_hash then 'key_reused'
+  when (p_earlier).status is not null then 'replay'
+  when (p_earlier).locked_until > p_now then 'in_flight'
+  else 'resume'
+end;
+
+-- What keeps a ticket type from being sold at p_now; null when nothing does.
+create function sale_refusal(p_type ticket_types, p_event events, p_now timestamptz) returns text
+language sql immutable return case
+  when (p_type).id is null or (p_event).id is null then 'not_found'
+  when not (p_event).is_active or not (p_type).is_active then 'not_on_sale'
+  when (p_type).sales_start_at > p_now then 'sales_not_open'
+  when coalesce((p_type).sales_end_at, (p_event).starts_at) <= p_now then 'sales_closed'
+end;
+
+-- Ends the holds of one ticket type that ran out and gives their places back; returns how many.
+-- The caller holds the lock on the inventory row, so no place is given back twice.
+create function reclaim_expired_holds(p_tenant uuid, p_ticket_type uuid, p_now timestamptz) returns integer
+language plpgsql as $$
+declare
+  v_places integer;
+begin
+  with ended as (
+    update holds set state = 'expired', ended_at = p_now
+    where tenant_id = p_tenant and ticket_type_id = p_ticket_type and state = 'active' and expires_at <= p_now
+    returning quantity)
+  select coalesce(sum(quantity), 0) into v_places from ended;
+  if v_places > 0 then
+    update inventory set held = held - v_places, version = version + 1, updated_at = p_now
+    where tenant_id = p_tenant and ticket_type_id = p_ticket_type;
+  end if;
+  return v_places;
+end $$;
+
+-- How many tickets of a type a user, or an e-mail address, holds or owns. Asked under the lock of the type's inventory.
+create function customer_share(p_tenant uuid, p_ticket_type uuid, p_user text, p_email text, p_now timestamptz) returns integer
+language sql stable return (
+  select coalesce(sum(quantity), 0)::integer from (
+    select h.quantity from holds h
+    where h.tenant_id = p_tenant and h.state = 'active' and h.expires_at > p_now and h.ticket_type_id = p_ticket_type
+      and (h.user_id = p_user or lower(h.customer_email) = lower(p_email))
+    union all
+    select 1 from orders o join tickets t on t.tenant_id = p_tenant and t.order_id = o.id
+    where o.tenant_id = p_tenant and (o.user_id = p_user or lower(o.customer_email) = lower(p_email))
+      and o.status = 'paid' and t.ticket_type_id = p_ticket_type and t.status not in ('cancelled', 'refunded')
+  ) share);
+
+create type place_want as (n integer, ticket_type_id uuid, quantity integer, user_id text, customer_email text);
+
+-- Decides who gets places, first come, first served within the batch; a request that does not fit leaves the rest to
+-- smaller ones. Locks the inventory rows in one order, so that two batches cannot wait for each other, and leaves the
+-- counting to the caller. Outcomes: granted, sold_out, customer_limit_exceeded, not_found.
+create function grant_places(p_tenant uuid, p_now timestamptz, p_wants place_want[])
+returns table (n integer, outcome text, available integer)
+language plpgsql as $$
+declare
+  v_type record;
+  v_want record;
+  v_available integer;
+  v_granted place_want[];
+begin
+  for v_type in
+    select i.ticket_type_id, i.capacity - i.held - i.sold as available, i.waiting, d.demand, t.per_customer_limit
+    from inventory i
+    join (select w.ticket_type_id, sum(w.quantity)::integer as demand from unnest(p_wants) w group by 1) d
+      on d.ticket_type_id = i.ticket_type_id
+    join ticket_types t on t.tenant_id = p_tenant and t.id = i.ticket_type_id
+    where i.tenant_id = p_tenant order by i.ticket_type_id for update of i
+  loop
+    v_available := v_type.available;
+    -- While people wait, what comes free is theirs.
+    if v_type.waiting > 0 then
+      v_available := 0;
+    elsif v_available < v_type.demand then
+      v_available := v_available + reclaim_expired_holds(p_tenant, v_type.ticket_type_id, p_now);
+    end if;
+    if v_available >= v_type.demand and v_type.per_customer_limit is null then
+      return query select w.n, 'granted'::text, v_available from unnest(p_wants) w
+      where w.ticket_type_id = v_type.ticket_type_id;
+      continue;
+    end if;
+    v_granted := '{}';
+    for v_want in select * from unnest(p_wants) w where w.ticket_type_id = v_type.ticket_type_id order by w.n loop
+      if v_want.quantity > v_available then
+        return query select v_want.n, 'sold_out'::text, greatest(v_available, 0);
+      elsif v_want.quantity
+          + customer_share(p_tenant, v_want.ticket_type_id, v_want.user_id, v_want.customer_email, p_now)
+          + (select coalesce(sum(g.quantity), 0) from unnest(v_granted) g
+             where g.user_id = v_want.user_id or lower(g.customer_email) = lower(v_want.customer_email))
+          > v_type.per_customer_limit then
+        return query select v_want.n, 'customer_limit_exceeded'::text, v_available;
+      else
+        v_available := v_available - v_want.quantity;
+        v_granted := v_granted || (v_want.n, v_want.ticket_type_id, v_want.quantity, v_want.user_id, v_want.customer_email)::place_want;
+        return query select v_want.n, 'granted'::text, v_available;
+      end if;
+    end loop;
+  end loop;
+  -- Deleted after its request found it.
+  return query
+  select w.n, 'not_found'::text, 0 from unnest(p_wants) w
+  where not exists (select from inventory i where i.tenant_id = p_tenant and i.ticket_type_id = w.ticket_type_id);
+end $$;
+
+-- A part of a paid order that is of one ticket type and becomes tickets. held is what its hold still takes up: quantity,
+-- or 0 when there is none any more. first_number is null unless numbers were promised.
+create type order_sale as (
+  n integer,
+  order_id uuid, transaction_id text, user_id text, event_id uuid, ticket_type_id uuid,
+  quantity smallint, held smallint, unit_price_minor bigint, first_number integer, seat_ids uuid[],
+  subtotal_minor bigint, amount_minor bigint, currency text,
+  holder_name text, ticket_ids uuid[], actor text, request_id text
+);
+
+-- Turns paid orders into tickets: counters, numbers, seats, tickets, and the messages that tell of them.
+-- The caller holds the locks on the inventory rows and on the seats. Returns the answer for each order.
+create function issue_tickets(p_tenant uuid, p_now timestamptz, p_sales order_sale[])
+returns table (n integer, answer jsonb)
+language plpgsql as $$
+begin
+  return query
+  with sale as (
+    select s.*,
+      sum(case when s.first_number is null then s.quantity else 0 end)
+        over (partition by s.ticket_type_id order by s.n) - s.quantity as place
+    from unnest(p_sales) s
+  ), counted as (
+    update inventory i
+    set sold = i.sold + d.quantity, held = i.held - d.held, issued = i.issued + d.numbers,
+        version = i.version + 1, updated_at = p_now
+    from (select s.ticket_type_id, sum(s.quantity)::integer as quantity, sum(s.held)::integer as held,
+            sum(case when s.first_number is null then s.quantity else 0 end)::integer as numbers from sale s group by 1) d
+    where i.tenant_id = p_tenant and i.ticket_type_id = d.ticket_type_id
+    returning i.ticket_type_id, i.issued - d.numbers as first, i.version
+  ), ticket as (
+    select s.n, s.order_id, s.user_id, s.event_id, s.ticket_type_id, s.unit_price_minor, s.currency, s.holder_name, s.actor,
+           s.ticket_ids[g.i] as id, g.i, s.seat_ids[g.i] as seat_id,
+           to_char(t.ordinal, 'FM000') || '-' || to_char(coalesce(s.first_number - 1, c.first + s.place) + g.i, 'FM0000000') as ticket_number
+    from sale s
+    join counted c using (ticket_type_id)
+    join ticket_types t on t.tenant_id = p_tenant and t.id = s.ticket_type_id
+    cross join lateral generate_series(1, s.quantity) as g(i)
+  ), seated as (
+    update seats e set ticket_id = t.id, held_by = null, held_until = null
+    from ticket t where t.seat_id is not null and e.tenant_id = p_tenant and e.id = t.seat_id and e.ticket_id is null
+    returning e.id, e.section || ' ' || e.row_label || '-' || e.number as label
+  ), born as (
+    insert into tickets (tenant_id, id, event_id, ticket_type_id, order_id, user_id, ticket_number, holder_name, seat, seat_id,
+                         status, status_actor, price_minor, currency, created_at, updated_at)
+    select p_tenant, t.id, t.event_id, t.ticket_type_id, t.order_id, t.user_id, t.ticket_number, t.holder_name, e.label, t.seat_id,
+           'sold', t.actor, t.unit_price_minor, t.currency, p_now, p_now
+    from ticket t left join seated e on e.id = t.seat_id
+  ), sold as (
+    select s.n, s.order_id, s.transaction_id, s.user_id, s.event_id, s.subtotal_minor, s.amount_minor, s.currency, s.request_id,
+      sum(s.quantity)::integer as quantity,
+      case when count(*) = 1 then min(s.ticket_type_id::text) end as ticket_type_id,
+      jsonb_agg(jsonb_build_object('kind', 'ticket.capacity.updates', 'requestId', s.request_id, 'body', jsonb_build_object(
+        'eventId', s.event_id, 'ticketTypeId', s.ticket_type_id, 'capacityChange', -s.quantity,
+        'transactionId', s.transaction_id, 'operation', 'sale', 'version', c.version))) as capacity_updates,
+      (select jsonb_agg(t.id order by t.ticket_type_id, t.i) from ticket t where t.n = s.n) as ticket_ids,
+      (select jsonb_agg(jsonb_build_object('id', t.id, 'ticketNumber', t.ticket_number, 'status', 'sold',
+                'seat', (select e.label from seated e where e.id = t.seat_id)) order by t.ticket_type_id, t.i)
+       from ticket t where t.n = s.n) as tickets
+    from sale s join counted c using (ticket_type_id)
+    group by s.n, s.order_id, s.transaction_id, s.user_id, s.event_id, s.subtotal_minor, s.amount_minor, s.currency, s.request_id
+  ), told as (
+    insert into outbox (tenant_id, id, messages, created_at, next_attempt_at)
+    select p_tenant, s.order_id, jsonb_build_array(
+      jsonb_build_object('kind', 'ticket.purchased', 'requestId', s.request_id, 'body', jsonb_build_object(
+        'orderId', s.order_id, 'transactionId', s.transaction_id, 'eventId', s.event_id, 'userId', s.user_id,
+        'ticketIds', s.ticket_ids, 'amountMinor', s.amount_minor, 'currency', s.currency)),
+      jsonb_build_object('kind', 'ticket.mint', 'requestId', s.request_id, 'body', jsonb_build_object(
+        'eventId', s.event_id, 'ticketIds', s.ticket_ids)),
+      jsonb_build_object('kind', 'ticket.transactions', 'requestId', s.request_id, 'body', jsonb_build_object(
+        'transactionId', s.transaction_id, 'orderId', s.order_id, 'userId', s.user_id, 'eventId', s.event_id,
+        'quantity', s.quantity, 'amount', s.amount_minor, 'currency', s.currency, 'status', 'completed'))) || s.capacity_updates,
+      p_now, p_now
+    from sold s
+  )
+  select s.n, jsonb_build_object(
+    'orderId', s.order_id, 'transactionId', s.transaction_id, 'status', 'paid', 'eventId', s.event_id,
+    'ticketTypeId', s.ticket_type_id, 'quantity', s.quantity, 'subtotalMinor', s.subtotal_minor,
+    'discountMinor', s.subtotal_minor - s.amount_minor, 'amountMinor', s.amount_minor, 'currency', s.currency, 'tickets', s.tickets)
+  from sold s;
+end $$;
+
+reset role;
