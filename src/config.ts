@@ -1,0 +1,187 @@
+import { z } from 'zod';
+
+/** The processes that read a configuration; each demands only what it uses. */
+export type ProcessName =
+  | 'api'
+  | 'background'
+  | 'mint-worker'
+  | 'listener'
+  | 'migrate'
+  | 'setup-chain'
+  | 'create-tenant'
+  | 'up';
+
+const url = (schemes: string[]) =>
+  z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol.slice(0, -1)), {
+    message: `must be a URL starting with ${schemes.map((s) => `${s}://`).join(' or ')}`,
+  });
+const postgresUrl = url(['postgres', 'postgresql']);
+const port = z.coerce.number().int().min(0).max(65_535);
+const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean),
+);
+const algorithms = z.enum(['EdDSA', 'ES256', 'RS256', 'HS256']);
+
+/** Master keys as `id:base64` pairs, the newest first; the others are accepted until retired. */
+const keyRing = z.string().transform((text, context) => {
+  const keys = text.split(',').map((pair) => {
+    const [id = '', key = ''] = pair.trim().split(':');
+    return { id: Number(id), key: new Uint8Array(Buffer.from(key, 'base64')) };
+  });
+  if (keys.some(({ id, key }) => !Number.isInteger(id) || id < 0 || id > 255 || key.length !== 32)) {
+    context.addIssue('must be id:key pairs, id from 0 to 255, key 32 bytes in base64');
+  }
+  return keys;
+});
+
+const schema = z.object({
+  NODE_ENV: z.enum(['development', 'test', 'production']).default('production'),
+  LOG_LEVEL: z.enum(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
+  FAILPOINTS: z.string().default(''),
+
+  HTTP_HOST: z.string().default('127.0.0.1'),
+  HTTP_PORT: port.default(8080),
+  METRICS_PORT: port.default(0),
+  PUBLIC_URL: url(['http', 'https']).default('http://127.0.0.1:8080'),
+  RATE_LIMIT_PER_MINUTE: z.coerce.number().int().min(1).default(600),
+
+  DATABASE_OWNER_URL: postgresUrl.optional(),
+  DATABASE_URL: postgresUrl.optional(),
+  DATABASE_RELAY_URL: postgresUrl.optional(),
+  DATABASE_LISTENER_URL: postgresUrl.optional(),
+  DATABASE_POOL_SIZE: z.coerce.number().int().min(1).max(200).default(10),
+
+  REDIS_URL: url(['redis', 'rediss']).optional(),
+  REDIS_PREFIX: z.string().default(''),
+  AMQP_URL: url(['amqp', 'amqps']).optional(),
+  AMQP_NAMESPACE: z.string().default(''),
+
+  CHAIN_RPC_URL: url(['http', 'https']).optional(),
+  CHAIN_WS_URL: url(['ws', 'wss']).optional(),
+  CHAIN_PROGRAM_ID: z.string().min(32).max(44).optional(),
+  CHAIN_UNITS_PER_MINOR: z.coerce.bigint().min(1n).default(10_000n),
+  CHAIN_CHECK_MODE: z.enum(['cached', 'strict']).default('cached'),
+  CHAIN_MAX_LAG_SLOTS: z.coerce.number().int().min(1).default(150),
+  CHAIN_AIRDROP_SOL: z.coerce.number().min(0).max(1_000_000).default(0),
+  SIGNER_KEY_FILE: z.string().optional(),
+
+  JWT_ISSUER: z.string().optional(),
+  JWT_AUDIENCE: z.string().default('tessera'),
+  JWT_ALGORITHMS: list.pipe(z.array(algorithms).min(1)).default(['EdDSA', 'ES256', 'RS256']),
+  JWT_JWKS_URL: url(['http', 'https']).optional(),
+  JWT_PUBLIC_KEYS: z.string().optional(),
+  JWT_SECRET: z.string().min(32).optional(),
+
+  QR_MASTER_KEYS: keyRing.optional(),
+  PAYMENT_PROVIDER: z.enum(['test', 'stripe']).default('test'),
+  ALLOW_TEST_PAYMENTS: flag.default(false),
+  TEST_WEBHOOK_SECRET: z.string().min(8).default('no-money-no-secret'),
+  STRIPE_SECRET_KEY: z.string().optional(),
+  STRIPE_WEBHOOK_SECRET: z.string().optional(),
+  STRIPE_API_URL: url(['http', 'https']).default('https://api.stripe.com'),
+  MAIL_FOLDER: z.string().optional(),
+  SMTP_URL: url(['smtp', 'smtps']).optional(),
+  MAIL_FROM: z.string().default('Tessera <tickets@localhost>'),
+});
+
+export type Config = Readonly<z.output<typeof schema>>;
+
+/** The names of all variables. */
+export const variables: readonly string[] = Object.keys(schema.shape);
+
+const required: Record<ProcessName, (keyof Config)[]> = {
+  api: ['DATABASE_URL', 'CHAIN_RPC_URL', 'CHAIN_PROGRAM_ID', 'JWT_ISSUER', 'QR_MASTER_KEYS', 'AMQP_URL'],
+  background: ['DATABASE_URL', 'DATABASE_RELAY_URL', 'AMQP_URL'],
+  'mint-worker': [
+    'DATABASE_URL',
+    'DATABASE_RELAY_URL',
+    'AMQP_URL',
+    'CHAIN_RPC_URL',
+    'CHAIN_PROGRAM_ID',
+    'SIGNER_KEY_FILE',
+  ],
+  listener: ['DATABASE_LISTENER_URL', 'CHAIN_RPC_URL', 'CHAIN_WS_URL', 'CHAIN_PROGRAM_ID'],
+  migrate: ['DATABASE_OWNER_URL'],
+  'setup-chain': ['CHAIN_RPC_URL', 'CHAIN_PROGRAM_ID', 'SIGNER_KEY_FILE'],
+  'create-tenant': ['DATABASE_URL'],
+  up: [],
+};
+
+/** Thrown with one sentence per problem; the process prints them and ends. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+/** Reads the configuration of `process` from `env`. Pure; the result is frozen. @throws ConfigError */
+export function loadConfig(env: Record<string, string | undefined>, process: ProcessName): Config {
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = schema.safeParse(given);
+  const problems: string[] = [];
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues)
+      problems.push(`${issue.path.join('.')} ${sentence(issue.message)}`);
+    throw new ConfigError(problems);
+  }
+  const config = parsed.data;
+  for (const name of required[process]) {
+    if (config[name] === undefined) problems.push(`${name} is not set; the ${process} process needs it.`);
+  }
+  if (process === 'api' || process === 'up') problems.push(...identityProblems(config));
+  if (['api', 'background', 'up'].includes(process)) problems.push(...paymentProblems(config));
+  if (process === 'background' && !config.SMTP_URL && !config.MAIL_FOLDER) {
+    problems.push(
+      'SMTP_URL is not set, nor MAIL_FOLDER to write mails into; the background process needs one of them.',
+    );
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(config);
+}
+
+function identityProblems(config: Config): string[] {
+  const sources = [config.JWT_JWKS_URL, config.JWT_PUBLIC_KEYS, config.JWT_SECRET].filter(
+    (s) => s !== undefined,
+  );
+  const problems: string[] = [];
+  if (sources.length !== 1) {
+    problems.push(
+      'Exactly one of JWT_JWKS_URL, JWT_PUBLIC_KEYS and JWT_SECRET must be set: it verifies tokens.',
+    );
+  }
+  const symmetric = config.JWT_ALGORITHMS.includes('HS256');
+  if (symmetric !== (config.JWT_SECRET !== undefined) || (symmetric && config.JWT_ALGORITHMS.length > 1)) {
+    problems.push(
+      'JWT_ALGORITHMS must be HS256 alone with JWT_SECRET, and must not contain HS256 without it.',
+    );
+  }
+  return problems;
+}
+
+function paymentProblems(config: Config): string[] {
+  if (config.PAYMENT_PROVIDER === 'stripe') {
+    const missing = (['STRIPE_SECRET_KEY', 'STRIPE_WEBHOOK_SECRET'] as const).filter(
+      (name) => config[name] === undefined,
+    );
+    return missing.map((name) => `${name} is not set; PAYMENT_PROVIDER=stripe needs it.`);
+  }
+  if (config.NODE_ENV !== 'production' || config.ALLOW_TEST_PAYMENTS) return [];
+  return [
+    'PAYMENT_PROVIDER is test, which takes no money; set ALLOW_TEST_PAYMENTS=true to run it in production.',
+  ];
+}
+
+function sentence(message: string): string {
+  const text = message.charAt(0).toLowerCase() + message.slice(1);
+  return text.endsWith('.') ? text : `${text}.`;
+}

@@ -1,0 +1,70 @@
+import { type Cache, circuitKey } from './cache.ts';
+import { DomainError } from './errors.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+
+export type Breaker = {
+  /** Runs `call`, or refuses at once while the circuit is open. @throws DomainError unavailable */
+  run<T>(call: () => Promise<T>): Promise<T>;
+  isOpen(): boolean;
+};
+
+type Options = {
+  service: string;
+  cache: Cache;
+  log: Logger;
+  metrics: Metrics;
+  threshold?: number;
+  restMs?: number;
+};
+
+/**
+ * Stops asking a service that keeps failing: after `threshold` failures in a row the circuit is open for `restMs`, then
+ * one call tries again. Its state is written to the cache for people to see; each process decides by its own.
+ */
+export function createBreaker({
+  service,
+  cache,
+  log,
+  metrics,
+  threshold = 5,
+  restMs = 5_000,
+}: Options): Breaker {
+  let failures = 0;
+  let openUntil = 0;
+
+  function note(state: 'open' | 'closed'): void {
+    metrics.circuitOpen.set({ service }, state === 'open' ? 1 : 0);
+    cache
+      .set(circuitKey(service), JSON.stringify({ state, failures }), 30)
+      .catch((error) => log.debug({ service, err: error.message }, 'circuit state not written'));
+  }
+
+  return {
+    isOpen: () => performance.now() < openUntil,
+    async run(call) {
+      if (performance.now() < openUntil) {
+        throw new DomainError('unavailable', `${service}_unavailable`, `${service} does not answer.`, {
+          retryAfter: 5,
+        });
+      }
+      try {
+        const result = await call();
+        if (failures >= threshold) {
+          log.info({ service }, 'circuit closed');
+          note('closed');
+        }
+        failures = 0;
+        return result;
+      } catch (error) {
+        failures++;
+        if (failures >= threshold) {
+          openUntil = performance.now() + restMs;
+          log.warn({ service, failures, err: (error as Error).message }, 'circuit open');
+          note('open');
+        }
+        throw error;
+      }
+    },
+  };
+}

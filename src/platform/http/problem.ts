@@ -1,0 +1,72 @@
+import type { Context } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { DomainError, type ErrorKind } from '../errors.ts';
+
+/** An RFC 9457 problem document. `code` is stable and for programs, `detail` is for people. */
+export type Problem = {
+  type: string;
+  title: string;
+  status: number;
+  code: string;
+  detail: string;
+  requestId?: string;
+  errors?: { path: string; message: string }[];
+  [member: string]: unknown;
+};
+
+const kinds: Record<ErrorKind, { status: ContentfulStatusCode; title: string }> = {
+  invalid: { status: 400, title: 'Bad request' },
+  unauthenticated: { status: 401, title: 'Unauthorized' },
+  payment_required: { status: 402, title: 'Payment required' },
+  forbidden: { status: 403, title: 'Forbidden' },
+  not_found: { status: 404, title: 'Not found' },
+  conflict: { status: 409, title: 'Conflict' },
+  too_large: { status: 413, title: 'Content too large' },
+  unprocessable: { status: 422, title: 'Unprocessable content' },
+  rate_limited: { status: 429, title: 'Too many requests' },
+  unavailable: { status: 503, title: 'Service unavailable' },
+};
+
+/** What the framework refuses before any of our own code sees it. */
+const codes: Record<number, string> = { 400: 'malformed_body', 415: 'unsupported_media_type' };
+
+/** The problem that an error is to the outside. An unknown error shows nothing of itself. */
+export function toProblem(error: unknown, requestId?: string): Problem {
+  if (error instanceof DomainError) {
+    const { status, title } = kinds[error.kind];
+    const { errors, extra } = error.details;
+    return {
+      type: 'about:blank',
+      title,
+      status,
+      code: error.code,
+      detail: error.message,
+      ...(errors ? { errors } : {}),
+      ...extra,
+      ...(requestId ? { requestId } : {}),
+    };
+  }
+  const status = error instanceof HTTPException ? error.status : 500;
+  const byStatus = Object.entries(kinds).find(([, kind]) => kind.status === status);
+  const refused = status < 500;
+  return {
+    type: 'about:blank',
+    title: byStatus?.[1].title ?? (refused ? 'Request refused' : 'Internal server error'),
+    status,
+    code: codes[status] ?? byStatus?.[0] ?? (refused ? 'refused' : 'internal_error'),
+    detail: refused || byStatus ? 'The request was refused.' : 'Something went wrong on our side.',
+    ...(requestId ? { requestId } : {}),
+  };
+}
+
+/** Answers with a problem document and the headers that belong to it. */
+export function problemResponse(c: Context, error: unknown): Response {
+  const problem = toProblem(error, c.get('requestId'));
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
+  if (error instanceof DomainError && error.details.retryAfter !== undefined) {
+    headers['retry-after'] = String(error.details.retryAfter);
+  }
+  if (problem.status === 401) headers['www-authenticate'] = 'Bearer';
+  return c.body(JSON.stringify(problem), problem.status as ContentfulStatusCode, headers);
+}

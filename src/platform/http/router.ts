@@ -1,0 +1,30 @@
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
+import { DomainError } from '../errors.ts';
+import type { AppEnv } from './app-env.ts';
+
+/** A router whose validation failures are problems like any other. */
+export function createRouter(): OpenAPIHono<AppEnv> {
+  return new OpenAPIHono<AppEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw validationFailed(result.error, result.target);
+    },
+  });
+}
+
+/** What the router does with a body, for a route that takes other types beside JSON. */
+export function checkBody<S extends z.ZodType>(schema: S, body: unknown): z.infer<S> {
+  const result = schema.safeParse(body);
+  if (!result.success) throw validationFailed(result.error, 'json');
+  return result.data;
+}
+
+function validationFailed(error: z.ZodError, target: string): DomainError {
+  const errors = error.issues.slice(0, 20).map((issue) => ({
+    path: `${target}/${issue.path.map(String).join('/')}`,
+    message:
+      issue.code === 'unrecognized_keys' ? `unknown: ${issue.keys.join(', ').slice(0, 200)}` : issue.message,
+  }));
+  return new DomainError('invalid', 'validation_failed', 'The request does not have the required form.', {
+    errors,
+  });
+}

@@ -1,0 +1,90 @@
+import { z } from '@hono/zod-openapi';
+import { isClean } from './read-json.ts';
+
+/** Text of `min` to `max` characters, without NUL or half a surrogate pair. */
+export function text(max: number, min = 0) {
+  return z.string().min(min).max(max).refine(isClean, 'must be text');
+}
+
+export const uuid = z
+  .uuid()
+  .transform((id) => id.toLowerCase())
+  .openapi({ type: 'string', format: 'uuid' });
+
+const EARLIEST = Date.UTC(1970, 0, 1);
+const LATEST = Date.UTC(2200, 0, 1);
+
+/** An instant, ISO 8601 with an offset; read as a Date. */
+export const instant = z.iso
+  .datetime({ offset: true })
+  .transform((value) => new Date(value))
+  .refine((date) => date.getTime() >= EARLIEST && date.getTime() < LATEST, 'must lie between 1970 and 2200')
+  .openapi({ type: 'string', format: 'date-time' });
+
+export const flag = z
+  .enum(['true', 'false'])
+  .transform((value) => value === 'true')
+  .openapi({ type: 'boolean' });
+
+/** An amount in minor units (cents), at most 10 thousand million major units. */
+export const minorAmount = z.int().min(0).max(1_000_000_000_000);
+
+export const idParam = z.object({ id: uuid });
+
+export const pageQuery = {
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  cursor: text(500).optional(),
+};
+
+export const idempotencyHeader = z.object({
+  'idempotency-key': z
+    .string({ error: 'Idempotency-Key is required' })
+    .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters'),
+});
+
+/** The documents of problems that a route may answer with, for its OpenAPI description. */
+export function problems<const S extends number>(...statuses: S[]) {
+  const content = { 'application/problem+json': { schema: problemShape } };
+  return Object.fromEntries(
+    statuses.map((status) => [status, { description: reasons[status] ?? 'Error', content }]),
+  ) as {
+    [K in S]: { description: string; content: typeof content };
+  };
+}
+
+const problemShape = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string().openapi({ description: 'Stable; programs decide on it' }),
+    detail: z.string(),
+    requestId: z.string().optional(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  })
+  .openapi('Problem');
+
+const reasons: Record<number, string> = {
+  400: 'The request does not have the required form',
+  401: 'No valid token',
+  402: 'The payment was refused',
+  403: 'Not allowed for this role',
+  404: 'Unknown, or of another tenant',
+  409: 'The state of things does not allow it',
+  413: 'The body is too large',
+  422: 'The idempotency key was used with another request',
+  429: 'Too many requests',
+  503: 'A dependency does not answer; try again after Retry-After seconds',
+};
+
+export function body<T extends z.ZodType>(schema: T) {
+  return { content: { 'application/json': { schema } }, required: true };
+}
+
+export function answer<T extends z.ZodType>(schema: T, description: string) {
+  return { content: { 'application/json': { schema } }, description };
+}
+
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.object({ items: z.array(item), nextCursor: z.string().nullable() });
+}

@@ -1,0 +1,93 @@
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose';
+import { type Actor, type Role, roles } from '../actor.ts';
+import type { Clock } from '../clock.ts';
+import { DomainError } from '../errors.ts';
+import { toTenantId } from '../ids.ts';
+import { isClean } from './read-json.ts';
+
+export type TokenOptions = {
+  issuer: string;
+  audience: string;
+  algorithms: readonly string[];
+  /** Exactly one source of keys. */
+  keys: { jwksUrl: string } | { jwks: string } | { secret: string };
+  clock: Clock;
+};
+
+export type VerifyToken = (token: string) => Promise<Actor>;
+
+const CACHED_TOKENS = 20_000;
+/** A key that the issuer withdrew may still verify for so long through the cache. */
+const CACHE_MS = 60_000;
+
+/**
+ * A verifier of access tokens: fixed algorithms, iss, aud, exp and typ checked; tenant, subject and role come from the
+ * claims `tenant`, `sub`, `role`. Verified tokens are remembered until they expire, a minute at most.
+ * The verifier throws DomainError `unauthenticated`, the same for every fault.
+ */
+export function createTokenVerifier(options: TokenOptions): VerifyToken {
+  const { issuer, audience, algorithms, clock } = options;
+  const getKey = keySource(options.keys);
+  const known = new Map<string, { actor: Actor; until: number }>();
+
+  return async (token) => {
+    const now = clock.now();
+    const hit = known.get(token);
+    if (hit && hit.until > now.getTime()) return hit.actor;
+    known.delete(token);
+    let payload: JWTPayload;
+    try {
+      ({ payload } = await jwtVerify(token, getKey as JWTVerifyGetKey, {
+        issuer,
+        audience,
+        algorithms: [...algorithms],
+        typ: 'JWT',
+        requiredClaims: ['exp', 'sub', 'tenant', 'role'],
+        currentDate: now,
+        clockTolerance: 5,
+      }));
+    } catch {
+      // Which check failed is nobody's business, an issuer that does not answer included.
+      throw unauthenticated();
+    }
+    const actor = toActor(payload);
+    known.set(token, { actor, until: Math.min((payload.exp ?? 0) * 1000, now.getTime() + CACHE_MS) });
+    if (known.size > CACHED_TOKENS) {
+      const [oldest] = known.keys();
+      if (oldest !== undefined) known.delete(oldest);
+    }
+    return actor;
+  };
+}
+
+export function unauthenticated(): DomainError {
+  return new DomainError('unauthenticated', 'unauthenticated', 'A valid token is required.');
+}
+
+function keySource(keys: TokenOptions['keys']): JWTVerifyGetKey | Uint8Array {
+  if ('secret' in keys) {
+    const secret = new TextEncoder().encode(keys.secret);
+    return (async () => secret) as unknown as JWTVerifyGetKey;
+  }
+  if ('jwks' in keys) return createLocalJWKSet(JSON.parse(keys.jwks));
+  return createRemoteJWKSet(new URL(keys.jwksUrl), { timeoutDuration: 3_000, cooldownDuration: 10_000 });
+}
+
+function toActor(payload: JWTPayload): Actor {
+  const { sub, tenant, role } = payload;
+  // A subject that cannot be stored as it is would fail later, or be taken for another one.
+  if (typeof sub !== 'string' || sub.length === 0 || sub.length > 128 || !isClean(sub))
+    throw unauthenticated();
+  if (typeof tenant !== 'string' || !roles.includes(role as Role)) throw unauthenticated();
+  try {
+    return { tenantId: toTenantId(tenant), subject: sub, role: role as Role, via: 'jwt', scopes: [] };
+  } catch {
+    throw unauthenticated();
+  }
+}

@@ -1,0 +1,76 @@
+import { DomainError } from './errors.ts';
+
+/** Requests that arrive while a flush runs wait together and go with the next one. */
+export type Lane<Item, Result> = { submit(item: Item): Promise<Result> };
+
+type Waiting<Item, Result> = { item: Item; resolve(result: Result): void; reject(error: unknown): void };
+
+/**
+ * A self-clocking batcher: no timer, one flush at a time, at most `maxBatch` items in it. Alone, an item goes at once;
+ * under load the batch grows to what arrived during the last flush, so a lock and an fsync are paid once for all.
+ *
+ * When a batch fails each of its items runs alone, so that one bad request hurts nobody else. `flush` must be atomic.
+ */
+export function createLane<Item, Result>(options: {
+  maxBatch: number;
+  flush: (items: Item[]) => Promise<Result[]>;
+}): Lane<Item, Result> {
+  const { maxBatch, flush } = options;
+  let waiting: Waiting<Item, Result>[] = [];
+  let running = false;
+
+  async function run(): Promise<void> {
+    running = true;
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, maxBatch);
+      waiting = waiting.slice(maxBatch);
+      await attempt(batch);
+    }
+    running = false;
+  }
+
+  async function attempt(batch: Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const results = await flush(batch.map(({ item }) => item));
+      for (const [i, entry] of batch.entries()) entry.resolve(results[i] as Result);
+    } catch (error) {
+      // A database that is away fails each of them alike; asking again one by one would only take longer.
+      const hopeless = error instanceof DomainError && error.kind === 'unavailable';
+      if (batch.length === 1 || hopeless) for (const entry of batch) entry.reject(error);
+      else for (const entry of batch) await attempt([entry]);
+    }
+  }
+
+  return {
+    submit(item) {
+      return new Promise((resolve, reject) => {
+        waiting.push({ item, resolve, reject });
+        if (!running) void run();
+      });
+    },
+  };
+}
+
+/** Lanes by key; a lane that is idle is forgotten. */
+export function createLanes<Item, Result>(options: {
+  maxBatch: number;
+  flush: (key: string, items: Item[]) => Promise<Result[]>;
+}): { submit(key: string, item: Item): Promise<Result> } {
+  const lanes = new Map<string, { lane: Lane<Item, Result>; users: number }>();
+  return {
+    async submit(key, item) {
+      let entry = lanes.get(key);
+      if (!entry) {
+        const { maxBatch, flush } = options;
+        entry = { lane: createLane({ maxBatch, flush: (items) => flush(key, items) }), users: 0 };
+        lanes.set(key, entry);
+      }
+      entry.users++;
+      try {
+        return await entry.lane.submit(item);
+      } finally {
+        if (--entry.users === 0) lanes.delete(key);
+      }
+    },
+  };
+}

@@ -1,0 +1,84 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** The measurements of one process, in its own registry so that tests can run several side by side. */
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  return {
+    registry,
+    httpDuration: new Histogram({
+      name: 'tessera_http_request_duration_seconds',
+      help: 'Time to answer, by method, route and status',
+      labelNames: ['method', 'route', 'status'] as const,
+      buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers,
+    }),
+    cacheFailures: new Counter({
+      name: 'tessera_cache_failures_total',
+      help: 'Cache commands that failed and were answered without the cache',
+      labelNames: ['command'] as const,
+      registers,
+    }),
+    outboxPublished: new Counter({
+      name: 'tessera_outbox_published_total',
+      help: 'Outbox rows confirmed by the bus',
+      registers,
+    }),
+    outboxFailures: new Counter({
+      name: 'tessera_outbox_failures_total',
+      help: 'Attempts to publish an outbox row that the bus did not confirm',
+      registers,
+    }),
+    messagesHandled: new Counter({
+      name: 'tessera_messages_handled_total',
+      help: 'Messages by queue and outcome: done, repeated, deferred, parked',
+      labelNames: ['queue', 'outcome'] as const,
+      registers,
+    }),
+    sales: new Counter({
+      name: 'tessera_orders_total',
+      help: 'Orders by outcome',
+      labelNames: ['outcome'] as const,
+      registers,
+    }),
+    scans: new Counter({
+      name: 'tessera_scans_total',
+      help: 'Scans by verdict',
+      labelNames: ['verdict'] as const,
+      registers,
+    }),
+    transactions: new Counter({
+      name: 'tessera_chain_transactions_total',
+      help: 'Chain transactions by purpose and step',
+      labelNames: ['purpose', 'step'] as const,
+      registers,
+    }),
+    capacityDrift: new Counter({
+      name: 'tessera_capacity_drift_total',
+      help: 'Times the inventory counter did not equal the rows it counts',
+      registers,
+    }),
+    listenerEntries: new Counter({
+      name: 'tessera_listener_entries_total',
+      help: 'Chain entries recorded, by kind and outcome',
+      labelNames: ['kind', 'outcome'] as const,
+      registers,
+    }),
+    listenerSlot: new Gauge({
+      name: 'tessera_listener_slot',
+      help: 'Newest slot seen, by commitment',
+      labelNames: ['commitment'] as const,
+      registers,
+    }),
+    circuitOpen: new Gauge({
+      name: 'tessera_circuit_open',
+      help: '1 while the circuit to a service is open',
+      labelNames: ['service'] as const,
+      registers,
+    }),
+    /** Event-loop lag, memory and garbage collection; one process needs it once. */
+    collectProcess: () => collectDefaultMetrics({ register: registry }),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;

@@ -1,0 +1,56 @@
+import { sql } from 'kysely';
+import type { Message } from '../messages.ts';
+import { newId } from './ids.ts';
+import type { TenantTx } from './tenant-tx.ts';
+
+/** What the outbox keeps of a message until the relay sends it. */
+export type OutboxMessage = {
+  kind: string;
+  body: unknown;
+  id?: string;
+  attempt?: number;
+  requestId?: string;
+};
+
+/**
+ * The only way out for a message: it commits with the effect that it tells of. One row however many messages, since
+ * rows are what a busy sale pays for.
+ */
+export async function enqueue(
+  tx: TenantTx,
+  now: Date,
+  messages: readonly Message[],
+  requestId?: string,
+): Promise<void> {
+  if (messages.length === 0) return;
+  const rows: OutboxMessage[] = messages.map((message) => (requestId ? { ...message, requestId } : message));
+  await insertOutboxRow(tx, now, rows, now);
+}
+
+/** Sends `message` again under the same id, not before `notBefore`: the backoff of a consumer lives here. */
+export async function enqueueAgain(
+  tx: TenantTx,
+  now: Date,
+  message: Required<Pick<OutboxMessage, 'kind' | 'body' | 'id' | 'attempt'>> & { requestId?: string },
+  notBefore: Date,
+): Promise<void> {
+  await insertOutboxRow(tx, now, [message], notBefore);
+}
+
+async function insertOutboxRow(
+  tx: TenantTx,
+  now: Date,
+  rows: OutboxMessage[],
+  notBefore: Date,
+): Promise<void> {
+  await tx
+    .insertInto('outbox')
+    .values({
+      tenant_id: sql`current_tenant()`,
+      id: newId(),
+      messages: JSON.stringify(rows),
+      created_at: now,
+      next_attempt_at: notBefore,
+    })
+    .execute();
+}
