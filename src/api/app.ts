@@ -1,0 +1,109 @@
+import type { AppContext } from '../context.ts';
+import { chainRoutes } from '../domain/chain/routes.ts';
+import { checkInRoutes } from '../domain/check-in/routes.ts';
+import { eventRoutes } from '../domain/events/routes.ts';
+import { reservationRoutes } from '../domain/inventory/routes.ts';
+import { createSoldOutGate } from '../domain/inventory/sold-out-gate.ts';
+import { orderRoutes } from '../domain/orders/routes.ts';
+import { paymentRoutes } from '../domain/payments/routes.ts';
+import { webhookRoutes } from '../domain/payments/webhook-routes.ts';
+import { promoRoutes } from '../domain/promo/routes.ts';
+import { seatRoutes } from '../domain/seats/routes.ts';
+import { isApiKey } from '../domain/tenants/api-key-format.ts';
+import { createApiKeyAuthenticator } from '../domain/tenants/authenticate-api-key.ts';
+import { tenantRoutes } from '../domain/tenants/routes.ts';
+import { createTenantGate } from '../domain/tenants/tenant-gate.ts';
+import { createCodeKeys } from '../domain/tickets/code-keys.ts';
+import { nftRoutes } from '../domain/tickets/public-routes.ts';
+import { ticketRoutes } from '../domain/tickets/routes.ts';
+import { transferRoutes } from '../domain/transfers/routes.ts';
+import { waitingRoutes } from '../domain/waiting/routes.ts';
+import { walletRoutes } from '../domain/wallets/routes.ts';
+import { notFound } from '../platform/errors.ts';
+import { problemResponse } from '../platform/http/problem.ts';
+import { rateLimit } from '../platform/http/rate-limit.ts';
+import { readJson } from '../platform/http/read-json.ts';
+import { requestLog } from '../platform/http/request-log.ts';
+import { createRouter } from '../platform/http/router.ts';
+import { createTokenVerifier, type TokenOptions } from '../platform/http/verify-token.ts';
+import { authenticate } from './authenticate.ts';
+import { docsPage } from './docs-page.ts';
+import { healthRoutes } from './health.ts';
+
+/** A large hall of 50,000 seats as CSV. */
+const SEAT_MAP_BYTES = 4 * 1024 * 1024;
+
+/** The HTTP interface: middleware and the routes of every module, documented by the schemas that validate them. */
+export function createApp(ctx: AppContext) {
+  const { config, cache, clock } = ctx;
+  const keys = createCodeKeys(config.QR_MASTER_KEYS ?? []);
+  const gate = createSoldOutGate({ clock });
+
+  const guarded = createRouter();
+  guarded.use(
+    authenticate({
+      verifyToken: createTokenVerifier(tokenOptions(ctx)),
+      findByApiKey: createApiKeyAuthenticator(ctx),
+      isApiKey,
+      isOpen: createTenantGate(ctx),
+    }),
+  );
+  guarded.use(rateLimit({ cache, clock, perMinute: config.RATE_LIMIT_PER_MINUTE }));
+  guarded.use(readJson({ pattern: /\/seat-map$/, maxBytes: SEAT_MAP_BYTES }));
+  const api = guarded
+    .route('/', eventRoutes(ctx, gate))
+    .route('/', seatRoutes(ctx, gate))
+    .route('/', reservationRoutes(ctx, gate))
+    .route('/', paymentRoutes(ctx, gate))
+    .route('/', promoRoutes(ctx))
+    .route('/', waitingRoutes(ctx))
+    .route('/', orderRoutes(ctx))
+    .route('/', checkInRoutes(ctx, keys))
+    .route('/', ticketRoutes(ctx, keys))
+    .route('/', transferRoutes(ctx))
+    .route('/', walletRoutes(ctx))
+    .route('/', chainRoutes(ctx))
+    .route('/', tenantRoutes(ctx));
+
+  const app = createRouter();
+  app.use(requestLog(ctx.log, ctx.metrics));
+  app.onError((error, c) => problemResponse(c, error));
+  app.notFound((c) => problemResponse(c, notFound('route')));
+  app.get('/metrics', async (c) => {
+    const { registry } = ctx.metrics;
+    return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType });
+  });
+  app.route('/docs', docsPage());
+  if (config.NODE_ENV !== 'production') app.get('/', (c) => c.redirect('/docs'));
+  const documented = app
+    .route('/', healthRoutes(ctx))
+    .route('/api', nftRoutes(ctx))
+    .route('/api', webhookRoutes(ctx))
+    .route('/api', api);
+  documented.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'An access token of the tenant’s identity provider, or an API key (tk_live_…)',
+  });
+  documented.doc31('/openapi.json', {
+    openapi: '3.1.0',
+    info: { title: 'Tessera', version: '0.1.0', description: 'Ticketing whose tickets live on Solana.' },
+    security: [{ bearer: [] }],
+    servers: [{ url: config.PUBLIC_URL }],
+  });
+  return documented;
+}
+
+export type App = ReturnType<typeof createApp>;
+
+function tokenOptions({ config, clock }: AppContext): TokenOptions {
+  const { JWT_JWKS_URL: jwksUrl, JWT_PUBLIC_KEYS: jwks, JWT_SECRET: secret } = config;
+  const keys = jwksUrl ? { jwksUrl } : jwks ? { jwks } : { secret: secret ?? '' };
+  return {
+    issuer: config.JWT_ISSUER ?? '',
+    audience: config.JWT_AUDIENCE,
+    algorithms: config.JWT_ALGORITHMS,
+    keys,
+    clock,
+  };
+}

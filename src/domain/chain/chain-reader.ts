@@ -1,0 +1,42 @@
+import { createPublicKey, verify } from 'node:crypto';
+import { PublicKey } from '@solana/web3.js';
+import { decodeTicket } from '../../../programs-client/accounts.ts';
+import { toAddress } from '../../../programs-client/addresses.ts';
+import type { ChainReader } from '../../context.ts';
+import type { Rpc } from './rpc.ts';
+
+const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex');
+
+/** Reads the chain through `rpc`; an account of another program is no ticket. */
+export function createChainReader(rpc: Rpc, programId: string): ChainReader {
+  return {
+    async readTicket(address) {
+      const { context, value } = await rpc.ask((connection) =>
+        connection.getAccountInfoAndContext(new PublicKey(address), 'confirmed'),
+      );
+      if (!value || value.owner.toBase58() !== programId) return undefined;
+      const ticket = decodeTicket(value.data);
+      return {
+        owner: ticket.holder,
+        status: ticket.status,
+        version: ticket.version,
+        slot: BigInt(context.slot),
+      };
+    },
+    slot: async () => BigInt(await rpc.ask((connection) => connection.getSlot('confirmed'))),
+    verifySignature(address, message, signature) {
+      if (signature.length !== 64) return false;
+      const bytes = new PublicKey(address).toBytes();
+      const key = createPublicKey({ key: Buffer.concat([SPKI_ED25519, bytes]), format: 'der', type: 'spki' });
+      return verify(null, message, key, signature);
+    },
+    isAddress(text) {
+      try {
+        // A wallet has a key, so its address lies on the curve; an account of a program does not.
+        return PublicKey.isOnCurve(toAddress(text));
+      } catch {
+        return false;
+      }
+    },
+  };
+}

@@ -1,0 +1,218 @@
+import { PublicKey } from '@solana/web3.js';
+import { sql } from 'kysely';
+import { decodeEvent } from '../../../programs-client/accounts.ts';
+import { type Address, toAddress } from '../../../programs-client/addresses.ts';
+import type { TransferPolicy } from '../../../programs-client/event-rules.ts';
+import { createEvent } from '../../../programs-client/instructions/create-event.ts';
+import { registerOrganizer } from '../../../programs-client/instructions/register-organizer.ts';
+import { updateEvent } from '../../../programs-client/instructions/update-event.ts';
+import { eventAddress, organizerAddress } from '../../../programs-client/pdas.ts';
+import { RetryableError } from '../../platform/errors.ts';
+import { type TenantId, uuidBytes } from '../../platform/ids.ts';
+import { waitFor } from '../../platform/retry.ts';
+import { type TenantTx, withTenant } from '../../platform/tenant-tx.ts';
+import { findEvent } from '../events/queries.ts';
+import { type ChainContext, organizerKey, payerFor } from './chain-context.ts';
+import { ProgramRefusal, submitTransaction } from './submit-transaction.ts';
+
+export type EventOnChain = { organizer: Address; event: Address; rentRecipient: Address };
+
+/** How long a job waits for an account it needs before it lets others go first. */
+const PATIENCE_MS = 8_000;
+
+const policies: Record<string, TransferPolicy> = {
+  open: 'open',
+  organiser_approved: 'organizer_approved',
+  resale_only: 'resale_only',
+  locked: 'locked',
+};
+
+/**
+ * The accounts of an event on chain, made when they are missing: the tenant's organizer first, then the event.
+ * @throws RetryableError while they are on their way
+ */
+export async function ensureEvent(
+  ctx: ChainContext,
+  tenantId: TenantId,
+  eventId: string,
+): Promise<EventOnChain> {
+  const programId = toAddress(ctx.programId);
+  const organizer = organizerAddress(programId, uuidBytes(tenantId));
+  const event = eventAddress(programId, organizer, uuidBytes(eventId));
+  // One payer per event gets the rents back, so that closing it later needs to know only one.
+  const rentRecipient = toAddress(await ctx.signer.address(payerFor(eventId)));
+  const known = await withTenant(ctx.db, tenantId, (tx) =>
+    tx
+      .selectFrom('chain_events')
+      .select('registered_at')
+      .where('tenant_id', '=', tenantId)
+      .where('event_id', '=', eventId)
+      .executeTakeFirst(),
+  );
+  if (!known?.registered_at) {
+    await ensureOrganizer(ctx, tenantId, organizer);
+    await registerEvent(ctx, tenantId, eventId, { organizer, event, rentRecipient });
+  }
+  return { organizer, event, rentRecipient };
+}
+
+async function ensureOrganizer(ctx: ChainContext, tenantId: TenantId, organizer: Address): Promise<void> {
+  const authority = toAddress(await ctx.signer.address(organizerKey(tenantId)));
+  const row = await withTenant(ctx.db, tenantId, (tx) =>
+    tx
+      .insertInto('chain_organizers')
+      .values({ tenant_id: tenantId, address: organizer, authority })
+      .onConflict((conflict) => conflict.column('tenant_id').doUpdateSet({ address: organizer }))
+      .returning('registered_at')
+      .executeTakeFirstOrThrow(),
+  );
+  if (row.registered_at) return;
+  const admin = toAddress(await ctx.signer.address({ use: 'admin' }));
+  await ensureAccount(ctx, organizer, () =>
+    submitTransaction(ctx, {
+      tenantId,
+      purpose: 'register_organizer',
+      subjectId: tenantId,
+      signers: [{ use: 'admin' }],
+      build: (payer) =>
+        registerOrganizer(toAddress(ctx.programId), {
+          payer: toAddress(payer),
+          admin,
+          tenantId: uuidBytes(tenantId),
+          authority,
+          feeRecipient: authority,
+          resaleFeeBps: 0,
+        }),
+    }),
+  );
+  await withTenant(ctx.db, tenantId, (tx) =>
+    tx
+      .updateTable('chain_organizers')
+      .set({ registered_at: ctx.clock.now() })
+      .where('tenant_id', '=', tenantId)
+      .execute(),
+  );
+}
+
+async function registerEvent(
+  ctx: ChainContext,
+  tenantId: TenantId,
+  eventId: string,
+  accounts: EventOnChain,
+): Promise<void> {
+  const { policy, resaleCapBps, maxSupply } = await withTenant(ctx.db, tenantId, async (tx) => {
+    const event = await findEvent(tx, tenantId, eventId);
+    if (!event) throw new Error(`event ${eventId} does not exist`);
+    const capacity = await totalCapacity(tx, tenantId, eventId);
+    await tx
+      .insertInto('chain_events')
+      .values({ tenant_id: tenantId, event_id: eventId, address: accounts.event, max_supply: capacity })
+      .onConflict((conflict) => conflict.columns(['tenant_id', 'event_id']).doNothing())
+      .execute();
+    return { policy: event.transfer_policy, resaleCapBps: event.resale_cap_bps, maxSupply: capacity };
+  });
+  const authority = toAddress(await ctx.signer.address(organizerKey(tenantId)));
+  const gateAuthority = toAddress(await ctx.signer.address({ use: 'gate', tenantId }));
+  await ensureAccount(ctx, accounts.event, () =>
+    submitTransaction(ctx, {
+      tenantId,
+      purpose: 'create_event',
+      subjectId: eventId,
+      signers: [organizerKey(tenantId)],
+      build: (payer) =>
+        createEvent(toAddress(ctx.programId), {
+          payer: toAddress(payer),
+          authority,
+          organizer: accounts.organizer,
+          eventId: uuidBytes(eventId),
+          gateAuthority,
+          rentRecipient: accounts.rentRecipient,
+          maxSupply,
+          resaleCapBps,
+          transferPolicy: policies[policy] ?? 'locked',
+          keepCollectible: true,
+        }),
+    }),
+  );
+  await withTenant(ctx.db, tenantId, (tx) =>
+    tx
+      .updateTable('chain_events')
+      .set({ registered_at: ctx.clock.now() })
+      .where('tenant_id', '=', tenantId)
+      .where('event_id', '=', eventId)
+      .execute(),
+  );
+}
+
+/** Lets the event on chain hold one more ticket than place `index`, after the capacity grew or places were used up. */
+export async function growEvent(
+  ctx: ChainContext,
+  tenantId: TenantId,
+  eventId: string,
+  accounts: EventOnChain,
+  index: number,
+): Promise<void> {
+  const capacity = await withTenant(ctx.db, tenantId, (tx) => totalCapacity(tx, tenantId, eventId));
+  const maxSupply = Math.max(capacity, index + 1);
+  const authority = toAddress(await ctx.signer.address(organizerKey(tenantId)));
+  await submitTransaction(ctx, {
+    tenantId,
+    purpose: 'grow_event',
+    subjectId: eventId,
+    signers: [organizerKey(tenantId)],
+    build: () => {
+      const { organizer, event } = accounts;
+      return updateEvent(toAddress(ctx.programId), { authority, organizer, event, maxSupply });
+    },
+  });
+  const seen = await waitFor(
+    async () => {
+      const info = await ctx.rpc.ask((connection) =>
+        connection.getAccountInfo(new PublicKey(accounts.event), 'confirmed'),
+      );
+      const size = info ? decodeEvent(info.data).maxSupply : 0;
+      return size > index && size;
+    },
+    { timeoutMs: PATIENCE_MS, everyMs: 150 },
+  );
+  if (!seen) throw new RetryableError('the event on chain has not grown yet');
+  await withTenant(ctx.db, tenantId, (tx) =>
+    tx
+      .updateTable('chain_events')
+      .set({ max_supply: seen })
+      .where('tenant_id', '=', tenantId)
+      .where('event_id', '=', eventId)
+      .where('max_supply', '<', seen)
+      .execute(),
+  );
+}
+
+/** Runs `make` unless the account is there, then waits until it is. */
+async function ensureAccount(ctx: ChainContext, address: Address, make: () => Promise<void>): Promise<void> {
+  const exists = async (): Promise<boolean> => {
+    const info = await ctx.rpc.ask((connection) =>
+      connection.getAccountInfo(new PublicKey(address), 'confirmed'),
+    );
+    return info !== null && info.owner.toBase58() === ctx.programId;
+  };
+  if (await exists()) return;
+  try {
+    await make();
+  } catch (error) {
+    // Somebody else made it meanwhile, which is as good.
+    if (!(error instanceof ProgramRefusal && (await exists()))) throw error;
+  }
+  if (!(await waitFor(exists, { timeoutMs: PATIENCE_MS, everyMs: 150 }))) {
+    throw new RetryableError(`account ${address} is not there yet`);
+  }
+}
+
+async function totalCapacity(tx: TenantTx, tenantId: TenantId, eventId: string): Promise<number> {
+  const row = await tx
+    .selectFrom('inventory')
+    .select(sql<number>`greatest(coalesce(sum(capacity), 0), 1)::integer`.as('capacity'))
+    .where('tenant_id', '=', tenantId)
+    .where('event_id', '=', eventId)
+    .executeTakeFirstOrThrow();
+  return row.capacity;
+}

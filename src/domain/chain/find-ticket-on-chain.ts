@@ -1,0 +1,43 @@
+import { PublicKey } from '@solana/web3.js';
+import { decodeTicket, type TicketAccount } from '../../../programs-client/accounts.ts';
+import { RetryableError } from '../../platform/errors.ts';
+import type { TenantId } from '../../platform/ids.ts';
+import { withTenant } from '../../platform/tenant-tx.ts';
+import { findTicket } from '../tickets/queries.ts';
+import type { ChainContext } from './chain-context.ts';
+import { type EventOnChain, ensureEvent } from './ensure-event.ts';
+
+export type TicketOnChain = EventOnChain & { index: number; account: TicketAccount };
+
+/**
+ * The account of a ticket as it is now. Undefined for a ticket that never went towards the chain.
+ * @throws RetryableError while its mint is on the way
+ */
+export async function findTicketOnChain(
+  ctx: ChainContext,
+  tenantId: TenantId,
+  ticketId: string,
+): Promise<TicketOnChain | undefined> {
+  const { ticket, minting } = await withTenant(ctx.db, tenantId, async (tx) => ({
+    ticket: await findTicket(tx, tenantId, ticketId),
+    minting: await tx
+      .selectFrom('pending_transactions')
+      .select('id')
+      .where('tenant_id', '=', tenantId)
+      .where('purpose', '=', 'mint')
+      .where('subject_id', '=', ticketId)
+      .where('status', 'in', ['prepared', 'submitted'])
+      .executeTakeFirst(),
+  }));
+  if (!ticket || ticket.chain_index === null || ticket.chain_account === null) return undefined;
+  const { chain_account: address, chain_index: index } = ticket;
+  const info = await ctx.rpc.ask((connection) =>
+    connection.getAccountInfo(new PublicKey(address), 'confirmed'),
+  );
+  if (!info || info.owner.toBase58() !== ctx.programId) {
+    if (minting) throw new RetryableError('the mint of the ticket is on its way');
+    return undefined;
+  }
+  const accounts = await ensureEvent(ctx, tenantId, ticket.event_id);
+  return { ...accounts, index, account: decodeTicket(info.data) };
+}

@@ -1,0 +1,144 @@
+import { PublicKey } from '@solana/web3.js';
+import { type TenantId, toTenantId } from '../../platform/ids.ts';
+import { enqueue } from '../../platform/outbox.ts';
+import { withSystem, withTenant } from '../../platform/tenant-tx.ts';
+import { stepTicket } from '../tickets/step-ticket.ts';
+import { updateCopy } from './apply-state.ts';
+import type { ChainContext } from './chain-context.ts';
+
+type RecoveryContext = Omit<ChainContext, 'signer'>;
+
+/** How many accounts one request may ask for. */
+const BATCH = 100;
+
+/**
+ * For a chain that was started anew from a snapshot, as the embedded one is: brings the database back in step with it.
+ * Transactions that were under way can never land and start over; organizers, events and tickets that the chain no
+ * longer has are made again, at the same addresses as before. Returns how many tickets and transactions that were.
+ */
+export async function recoverFromReset(ctx: RecoveryContext): Promise<{ reminted: number; open: number }> {
+  const tenants = await withSystem(ctx.relay, (tx) => tx.selectFrom('tenants').select('tenant_id').execute());
+  let reminted = 0;
+  let open = 0;
+  for (const { tenant_id } of tenants) {
+    const tenantId = toTenantId(tenant_id);
+    open += await reopenTransactions(ctx, tenantId);
+    await forgetMissingAccounts(ctx, tenantId);
+    reminted += await remintMissing(ctx, tenantId);
+  }
+  return { reminted, open };
+}
+
+async function reopenTransactions(ctx: RecoveryContext, tenantId: TenantId): Promise<number> {
+  const now = ctx.clock.now();
+  return withTenant(ctx.db, tenantId, async (tx) => {
+    const ended = await tx
+      .updateTable('pending_transactions')
+      .set({ status: 'expired', error_code: 'chain_reset', next_check_at: null })
+      .where('tenant_id', '=', tenantId)
+      .where('status', 'in', ['prepared', 'submitted', 'confirmed'])
+      .returning(['purpose', 'subject_id', 'ticket_id'])
+      .execute();
+    for (const { purpose, subject_id, ticket_id } of ended) {
+      if (purpose !== 'transfer' || !ticket_id) continue;
+      const ticket = await tx
+        .selectFrom('tickets')
+        .select('event_id')
+        .where('tenant_id', '=', tenantId)
+        .where('id', '=', ticket_id)
+        .executeTakeFirstOrThrow();
+      const body = { transferId: subject_id, ticketId: ticket_id, eventId: ticket.event_id };
+      await enqueue(tx, now, [{ kind: 'ticket.transfer', body }]);
+    }
+    return ended.length;
+  });
+}
+
+async function forgetMissingAccounts(ctx: RecoveryContext, tenantId: TenantId): Promise<void> {
+  const known = await withTenant(ctx.db, tenantId, async (tx) => ({
+    organizers: await tx
+      .selectFrom('chain_organizers')
+      .select('address')
+      .where('tenant_id', '=', tenantId)
+      .execute(),
+    events: await tx.selectFrom('chain_events').select('address').where('tenant_id', '=', tenantId).execute(),
+  }));
+  const missing = await findMissing(
+    ctx,
+    [...known.organizers, ...known.events].map((row) => row.address),
+  );
+  if (missing.length === 0) return;
+  await withTenant(ctx.db, tenantId, async (tx) => {
+    for (const table of ['chain_organizers', 'chain_events'] as const) {
+      await tx
+        .updateTable(table)
+        .set({ registered_at: null })
+        .where('tenant_id', '=', tenantId)
+        .where('address', 'in', missing)
+        .execute();
+    }
+  });
+}
+
+async function remintMissing(ctx: RecoveryContext, tenantId: TenantId): Promise<number> {
+  const now = ctx.clock.now();
+  const onChain = await withTenant(ctx.db, tenantId, (tx) =>
+    tx
+      .selectFrom('tickets')
+      .select('chain_account')
+      .where('tenant_id', '=', tenantId)
+      .where('chain_account', 'is not', null)
+      .where('status', 'in', ['sold', 'minting', 'active', 'transferred', 'checked_in'])
+      .execute(),
+  );
+  const missing = await findMissing(
+    ctx,
+    onChain.map((row) => row.chain_account as string),
+  );
+  for (const account of missing) {
+    await withTenant(ctx.db, tenantId, async (tx) => {
+      const ticket = await tx
+        .selectFrom('tickets')
+        .selectAll()
+        .where('tenant_id', '=', tenantId)
+        .where('chain_account', '=', account)
+        .forNoKeyUpdate()
+        .executeTakeFirstOrThrow();
+      const copy = {
+        nft_mint: null,
+        owner_wallet: null,
+        owner_slot: null,
+        chain_version: null,
+        blockchain_sync_status: 'none',
+      };
+      if (ticket.status !== 'active') await updateCopy(tx, tenantId, now, ticket.id, copy);
+      else
+        await stepTicket(
+          tx,
+          tenantId,
+          now,
+          ticket,
+          { to: 'minting', actor: 'chain:reset', reason: 'chain_reset' },
+          copy,
+        );
+      const body = { eventId: ticket.event_id, ticketIds: [ticket.id] };
+      await enqueue(tx, now, [{ kind: 'ticket.mint', body }]);
+    });
+  }
+  return missing.length;
+}
+
+async function findMissing(ctx: RecoveryContext, addresses: string[]): Promise<string[]> {
+  const missing: string[] = [];
+  for (let at = 0; at < addresses.length; at += BATCH) {
+    const batch = addresses.slice(at, at + BATCH);
+    const infos = await ctx.rpc.ask((connection) =>
+      connection.getMultipleAccountsInfo(
+        batch.map((address) => new PublicKey(address)),
+        'confirmed',
+      ),
+    );
+    missing.push(...batch.filter((_, i) => infos[i]?.owner.toBase58() !== ctx.programId));
+  }
+  return missing;
+}

@@ -1,0 +1,41 @@
+import { toAddress } from '../../../programs-client/addresses.ts';
+import type { RevokeReason } from '../../../programs-client/event-rules.ts';
+import { revoke } from '../../../programs-client/instructions/revoke.ts';
+import type { TenantId } from '../../platform/ids.ts';
+import { type ChainContext, organizerKey } from './chain-context.ts';
+import { findTicketOnChain } from './find-ticket-on-chain.ts';
+import { submitTransaction } from './submit-transaction.ts';
+
+const reasons: Record<string, RevokeReason> = {
+  refunded: 'refunded',
+  cancelled: 'event_cancelled',
+  fraud: 'fraud',
+};
+
+/** Burns the NFT of a revoked ticket. Its tombstone stays, so the place can never be minted again. */
+export async function revokeOnChain(
+  ctx: ChainContext,
+  input: { tenantId: TenantId; ticketId: string; reason: string },
+): Promise<void> {
+  const { tenantId, ticketId } = input;
+  const found = await findTicketOnChain(ctx, tenantId, ticketId);
+  if (!found || found.account.status === 'revoked') return;
+  const authority = toAddress(await ctx.signer.address(organizerKey(tenantId)));
+  await submitTransaction(ctx, {
+    tenantId,
+    purpose: 'revoke',
+    subjectId: ticketId,
+    ticketId,
+    signers: [organizerKey(tenantId)],
+    build: () =>
+      revoke(toAddress(ctx.programId), {
+        authority,
+        organizer: found.organizer,
+        event: found.event,
+        index: found.index,
+        holder: found.account.holder,
+        rentRecipient: found.rentRecipient,
+        reason: reasons[input.reason] ?? 'other',
+      }),
+  });
+}

@@ -1,0 +1,102 @@
+import { toAddress } from '../../../programs-client/addresses.ts';
+import { transferTicket } from '../../../programs-client/instructions/transfer-ticket.ts';
+import { RetryableError } from '../../platform/errors.ts';
+import type { TenantId } from '../../platform/ids.ts';
+import { withTenant } from '../../platform/tenant-tx.ts';
+import { findEvent } from '../events/queries.ts';
+import { findTicket, type TicketRow } from '../tickets/queries.ts';
+import { lockTransfer, type TransferRow } from '../transfers/queries.ts';
+import { openCustodialWallet } from '../wallets/open-custodial-wallet.ts';
+import { type ChainContext, organizerKey } from './chain-context.ts';
+import { ensureEvent } from './ensure-event.ts';
+import { ProgramRefusal, submitTransaction } from './submit-transaction.ts';
+
+/** Sends an accepted transfer of a ticket in a custodial wallet; the listener completes it when the chain has it. */
+export async function transferOnChain(
+  ctx: ChainContext,
+  input: { tenantId: TenantId; transferId: string },
+): Promise<void> {
+  const { tenantId, transferId } = input;
+  const wish = await prepare(ctx, tenantId, transferId);
+  if (!wish) return;
+  const { transfer, ticket, to, approve } = wish;
+  const index = ticket.chain_index;
+  if (index === null) throw new RetryableError('the ticket is not on the chain yet');
+  const accounts = await ensureEvent(ctx, tenantId, ticket.event_id);
+  const approver = approve ? toAddress(await ctx.signer.address(organizerKey(tenantId))) : undefined;
+  try {
+    await submitTransaction(ctx, {
+      tenantId,
+      purpose: 'transfer',
+      subjectId: transferId,
+      ticketId: ticket.id,
+      signers: [
+        { use: 'custodial', tenantId, userId: transfer.from_user_id },
+        ...(approve ? [organizerKey(tenantId)] : []),
+      ],
+      build: (payer) =>
+        transferTicket(toAddress(ctx.programId), {
+          payer: toAddress(payer),
+          holder: toAddress(transfer.from_wallet),
+          to: toAddress(to),
+          organizer: accounts.organizer,
+          event: accounts.event,
+          index,
+          rentRecipient: accounts.rentRecipient,
+          approver,
+        }),
+    });
+  } catch (error) {
+    if (!(error instanceof ProgramRefusal)) throw error;
+    ctx.log.warn({ tenantId, transferId, reason: error.reason }, 'the program refuses a transfer');
+    await failTransfer(ctx, tenantId, transferId, error.reason);
+  }
+}
+
+/** Frees the ticket for another try. */
+export async function failTransfer(
+  ctx: ChainContext,
+  tenantId: TenantId,
+  id: string,
+  reason: string,
+): Promise<void> {
+  await withTenant(ctx.db, tenantId, (tx) =>
+    tx
+      .updateTable('transfers')
+      .set({ status: 'failed', failure_code: reason, updated_at: ctx.clock.now() })
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', id)
+      .where('status', '=', 'requested')
+      .execute(),
+  );
+}
+
+async function prepare(ctx: ChainContext, tenantId: TenantId, transferId: string) {
+  return withTenant(ctx.db, tenantId, async (tx) => {
+    const transfer = await lockTransfer(tx, tenantId, transferId);
+    if (transfer?.status !== 'requested') return undefined;
+    const ticket = (await findTicket(tx, tenantId, transfer.ticket_id)) as TicketRow;
+    const event = await findEvent(tx, tenantId, ticket.event_id);
+    const to = transfer.to_wallet ?? (await resolveReceiver(ctx, tx, tenantId, transfer));
+    return { transfer, ticket, to, approve: event?.transfer_policy === 'organiser_approved' };
+  });
+}
+
+async function resolveReceiver(
+  ctx: ChainContext,
+  tx: Parameters<typeof openCustodialWallet>[0],
+  tenantId: TenantId,
+  transfer: TransferRow,
+): Promise<string> {
+  const userId = transfer.to_user_id as string;
+  const now = ctx.clock.now();
+  const custodial = await ctx.signer.address({ use: 'custodial', tenantId, userId });
+  const { address } = await openCustodialWallet(tx, tenantId, now, { userId, address: custodial });
+  await tx
+    .updateTable('transfers')
+    .set({ to_wallet: address, updated_at: now })
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', transfer.id)
+    .execute();
+  return address;
+}

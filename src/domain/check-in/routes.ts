@@ -1,0 +1,26 @@
+import { createRoute } from '@hono/zod-openapi';
+import type { AppContext } from '../../context.ts';
+import { createRouter } from '../../platform/http/router.ts';
+import { answer, body, problems } from '../../platform/http/shapes.ts';
+import type { CodeKeyRing } from '../tickets/code-keys.ts';
+import { validateInput, verdictShape } from './schema.ts';
+import { createValidateTicket } from './validate-ticket.ts';
+
+const validate = createRoute({
+  method: 'post',
+  path: '/tickets/validate',
+  tags: ['Check-in'],
+  summary: 'Scan a code at a gate',
+  request: { body: body(validateInput) },
+  responses: {
+    200: answer(verdictShape, 'The verdict, good or bad'),
+    ...problems(400, 401, 403, 404, 413, 429, 503),
+  },
+});
+
+export function checkInRoutes(ctx: AppContext, keys: CodeKeyRing) {
+  const validateTicket = createValidateTicket(ctx, keys);
+  return createRouter().openapi(validate, async (c) => {
+    return c.json(await validateTicket(c.get('actor'), c.req.valid('json')), 200);
+  });
+}

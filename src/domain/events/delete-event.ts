@@ -1,0 +1,47 @@
+import type { AppContext } from '../../context.ts';
+import { type Actor, actorName, requireRole } from '../../platform/actor.ts';
+import { recordAudit } from '../../platform/audit.ts';
+import { tenantKey } from '../../platform/cache.ts';
+import { deleteUnlessReferenced } from '../../platform/delete-unless-referenced.ts';
+import { notFound } from '../../platform/errors.ts';
+import { withTenant } from '../../platform/tenant-tx.ts';
+import { lockCounters } from '../inventory/queries.ts';
+
+export type Deletion = { id: string; outcome: 'deleted' | 'deactivated' };
+
+/** Without an order the event goes without a trace; otherwise it is only hidden, and its tickets stay valid. */
+export async function deleteEvent(ctx: AppContext, actor: Actor, input: { id: string }): Promise<Deletion> {
+  requireRole(actor, 'organiser');
+  const { tenantId } = actor;
+  const now = ctx.clock.now();
+  const deletion = await withTenant(ctx.db, tenantId, async (tx): Promise<Deletion> => {
+    await lockCounters(tx, tenantId, { column: 'event_id', id: input.id });
+    const event = await tx
+      .selectFrom('events')
+      .select('id')
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', input.id)
+      .forUpdate()
+      .executeTakeFirst();
+    if (!event) throw notFound('event');
+    const deleted = await deleteUnlessReferenced(tx, 'events', tenantId, input.id);
+    if (!deleted) {
+      await tx
+        .updateTable('events')
+        .set((eb) => ({ is_active: false, updated_at: now, version: eb('version', '+', 1) }))
+        .where('tenant_id', '=', tenantId)
+        .where('id', '=', input.id)
+        .execute();
+    }
+    const outcome = deleted ? 'deleted' : 'deactivated';
+    await recordAudit(tx, tenantId, now, {
+      actor: actorName(actor),
+      action: `event.${outcome}`,
+      subject: input.id,
+      details: {},
+    });
+    return { id: input.id, outcome };
+  });
+  await ctx.cache.delete(tenantKey(tenantId, 'event', input.id));
+  return deletion;
+}

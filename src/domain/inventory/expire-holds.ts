@@ -1,0 +1,86 @@
+import { sql } from 'kysely';
+import type { AppContext } from '../../context.ts';
+import type { Message } from '../../messages.ts';
+import { tenantKey } from '../../platform/cache.ts';
+import type { Db } from '../../platform/db.ts';
+import { type TenantId, toTenantId } from '../../platform/ids.ts';
+import { enqueue } from '../../platform/outbox.ts';
+import { withSystem, withTenant } from '../../platform/tenant-tx.ts';
+import { publishAvailability } from './publish-availability.ts';
+import { capacityMessages } from './queries.ts';
+
+type Context = Pick<AppContext, 'db' | 'cache' | 'clock' | 'log'>;
+type Overdue = {
+  group_id: string;
+  code: string | null;
+  kind: string;
+  event_id: string;
+  ticket_type_id: string;
+  user_id: string;
+  quantity: number;
+};
+
+const TYPES_AT_ONCE = 200;
+
+/**
+ * Cleans up holds that ran out. Correctness does not wait for it, a sale that needs the places takes them itself; but the
+ * counters read true again, and the people concerned are told. Returns how many ticket types were looked at.
+ */
+export async function expireHolds(ctx: Context, relay: Db): Promise<number> {
+  const now = ctx.clock.now();
+  const due = await withSystem(relay, (tx) =>
+    tx
+      .selectFrom('holds')
+      .select(['tenant_id', 'ticket_type_id'])
+      .distinct()
+      .where('state', '=', 'active')
+      .where('expires_at', '<=', now)
+      .limit(TYPES_AT_ONCE)
+      .execute(),
+  );
+  for (const { tenant_id, ticket_type_id } of due) await expire(ctx, toTenantId(tenant_id), ticket_type_id);
+  return due.length;
+}
+
+async function expire(ctx: Context, tenantId: TenantId, ticketTypeId: string): Promise<void> {
+  const now = ctx.clock.now();
+  const ended = await withTenant(ctx.db, tenantId, async (tx) => {
+    await sql`select from inventory where tenant_id = ${tenantId} and ticket_type_id = ${ticketTypeId} for update`.execute(
+      tx,
+    );
+    const overdue: Overdue[] = await tx
+      .selectFrom('holds')
+      .select(['group_id', 'code', 'kind', 'event_id', 'ticket_type_id', 'user_id', 'quantity'])
+      .where('tenant_id', '=', tenantId)
+      .where('ticket_type_id', '=', ticketTypeId)
+      .where('state', '=', 'active')
+      .where('expires_at', '<=', now)
+      .execute();
+    const [first] = overdue;
+    if (!first) return [];
+    await sql`select reclaim_expired_holds(${tenantId}, ${ticketTypeId}, ${now})`.execute(tx);
+    const freed = {
+      event_id: first.event_id,
+      ticket_type_id: ticketTypeId,
+      quantity: overdue.reduce((sum, hold) => sum + hold.quantity, 0),
+    };
+    const messages = await capacityMessages(tx, tenantId, [freed], {
+      transactionId: first.group_id,
+      operation: 'release',
+    });
+    await enqueue(tx, now, [...messages, ...overdue.flatMap(toNotice)]);
+    return overdue;
+  });
+  const [first] = ended;
+  if (!first) return;
+  const codes = ended.map((hold) => hold.code).filter((code) => code !== null);
+  await ctx.cache.delete(...codes.map((code) => tenantKey(tenantId, 'reservation', code)));
+  await publishAvailability(ctx, tenantId, first.event_id);
+}
+
+/** Of an order that was being paid nobody is told here: its payment decides. */
+function toNotice(hold: Overdue): Message[] {
+  if (hold.code === null) return [];
+  const { group_id: holdId, event_id: eventId, ticket_type_id: ticketTypeId, user_id: userId, code } = hold;
+  return [{ kind: 'hold.expired', body: { holdId, eventId, ticketTypeId, userId, code } }];
+}

@@ -1,0 +1,34 @@
+import type { AppContext } from '../../context.ts';
+import type { TenantId } from '../../platform/ids.ts';
+import { refreshAvailability } from './read-availability.ts';
+
+const underWay = new Map<string, { again: boolean }>();
+
+/**
+ * Right after a commit that moved counters: what readers see through the cache follows. Many commits of one event in a
+ * moment need one look at its counters, taken after the last of them. What was committed stands without it.
+ */
+export async function publishAvailability(
+  ctx: Pick<AppContext, 'db' | 'cache' | 'clock' | 'log'>,
+  tenantId: TenantId,
+  eventId: string,
+): Promise<void> {
+  const key = `${tenantId}:${eventId}`;
+  const running = underWay.get(key);
+  if (running) {
+    running.again = true;
+    return;
+  }
+  const entry = { again: true };
+  underWay.set(key, entry);
+  try {
+    while (entry.again) {
+      entry.again = false;
+      await refreshAvailability(ctx, tenantId, eventId);
+    }
+  } catch (error) {
+    ctx.log.warn({ eventId, err: (error as Error).message }, 'the cached availability is late');
+  } finally {
+    underWay.delete(key);
+  }
+}

@@ -1,0 +1,140 @@
+import { sql } from 'kysely';
+import type { Message } from '../../messages.ts';
+import type { TenantId } from '../../platform/ids.ts';
+import type { TenantTx } from '../../platform/tenant-tx.ts';
+
+export type Counter = {
+  ticketTypeId: string;
+  capacity: number;
+  held: number;
+  sold: number;
+  available: number;
+  version: bigint;
+};
+
+/**
+ * The counters of an event's ticket types at `now`. A hold that ran out counts as free, whether or not anything has
+ * cleaned it up.
+ */
+export async function readCounters(
+  tx: TenantTx,
+  tenantId: TenantId,
+  eventId: string,
+  now: Date,
+): Promise<Counter[]> {
+  const { rows } = await sql<Counter>`
+    select i.ticket_type_id as "ticketTypeId", i.capacity, i.held - coalesce(lapsed.quantity, 0) as held, i.sold,
+           i.capacity - i.sold - i.held + coalesce(lapsed.quantity, 0) as available, i.version
+    from inventory i
+    left join lateral (
+      select sum(h.quantity)::integer as quantity from holds h
+      where h.tenant_id = i.tenant_id and h.ticket_type_id = i.ticket_type_id and h.state = 'active' and h.expires_at <= ${now}
+    ) lapsed on true
+    where i.tenant_id = ${tenantId} and i.event_id = ${eventId}
+    order by i.ticket_type_id`.execute(tx);
+  return rows;
+}
+
+/** Whether anything of the event, or of one of its ticket types, was ever sold or is held now. */
+export async function hasSales(
+  tx: TenantTx,
+  tenantId: TenantId,
+  eventId: string,
+  ticketTypeId?: string,
+): Promise<boolean> {
+  const row = await tx
+    .selectFrom('inventory')
+    .select('ticket_type_id')
+    .where('tenant_id', '=', tenantId)
+    .where('event_id', '=', eventId)
+    .$if(ticketTypeId !== undefined, (query) => query.where('ticket_type_id', '=', ticketTypeId as string))
+    .where((eb) => eb.or([eb('issued', '>', 0), eb('held', '>', 0)]))
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Messages that tell of places that were given back, one per ticket type, each with the counter's version. */
+export async function capacityMessages(
+  tx: TenantTx,
+  tenantId: TenantId,
+  freed: { event_id: string; ticket_type_id: string; quantity: number }[],
+  cause: { transactionId: string; operation: 'release' | 'edit' },
+): Promise<Message[]> {
+  if (freed.length === 0) return [];
+  const rows = await tx
+    .selectFrom('inventory')
+    .select(['ticket_type_id', 'version'])
+    .where('tenant_id', '=', tenantId)
+    .where(
+      'ticket_type_id',
+      'in',
+      freed.map((line) => line.ticket_type_id),
+    )
+    .execute();
+  const versions = new Map(rows.map((row) => [row.ticket_type_id, Number(row.version)]));
+  return freed.map((line) => ({
+    kind: 'ticket.capacity.updates',
+    body: {
+      eventId: line.event_id,
+      ticketTypeId: line.ticket_type_id,
+      capacityChange: line.quantity,
+      version: versions.get(line.ticket_type_id) ?? 0,
+      ...cause,
+    },
+  }));
+}
+
+/** Takes tickets out of the counters: their places are on sale again with this commit. */
+export async function freeSold(
+  tx: TenantTx,
+  tenantId: TenantId,
+  now: Date,
+  freed: { ticketTypeId: string; quantity: number }[],
+): Promise<void> {
+  for (const { ticketTypeId, quantity } of freed.toSorted((a, b) =>
+    a.ticketTypeId < b.ticketTypeId ? -1 : 1,
+  )) {
+    await tx
+      .updateTable('inventory')
+      .set((eb) => ({ sold: eb('sold', '-', quantity), version: eb('version', '+', 1n), updated_at: now }))
+      .where('tenant_id', '=', tenantId)
+      .where('ticket_type_id', '=', ticketTypeId)
+      .execute();
+  }
+}
+
+export async function hasOtherCapacity(
+  tx: TenantTx,
+  tenantId: TenantId,
+  ticketTypeId: string,
+  capacity: number,
+): Promise<boolean> {
+  const row = await tx
+    .selectFrom('inventory')
+    .select('capacity')
+    .where('tenant_id', '=', tenantId)
+    .where('ticket_type_id', '=', ticketTypeId)
+    .executeTakeFirst();
+  return row?.capacity !== capacity;
+}
+
+/**
+ * Locks the counters of an event, or of one of its ticket types, until the transaction ends. Whoever edits or deletes
+ * those comes here first: a sale has its places before it refers to what they belong to, and the other way round the two
+ * would wait for each other.
+ */
+export async function lockCounters(
+  tx: TenantTx,
+  tenantId: TenantId,
+  of: { column: 'event_id' | 'ticket_type_id'; id: string },
+): Promise<void> {
+  await tx
+    .selectFrom('inventory')
+    .select('ticket_type_id')
+    .where('tenant_id', '=', tenantId)
+    .where(of.column, '=', of.id)
+    .orderBy('ticket_type_id')
+    .forUpdate()
+    .execute();
+}

@@ -1,0 +1,11 @@
+export const orderStatuses = ['pending', 'paid', 'failed', 'cancelled', 'refunded'] as const;
+export type OrderStatus = (typeof orderStatuses)[number];
+
+/** The legal steps of an order. Each is a compare-and-set on (status, version) that leaves a history row. */
+export const orderSteps: Record<OrderStatus, readonly OrderStatus[]> = {
+  pending: ['paid', 'failed', 'cancelled'],
+  paid: ['cancelled', 'refunded'],
+  failed: [],
+  cancelled: ['refunded'],
+  refunded: [],
+};

@@ -1,0 +1,197 @@
+import type { AppContext } from '../../context.ts';
+import { type Actor, actorName } from '../../platform/actor.ts';
+import { DomainError } from '../../platform/errors.ts';
+import { requestHash } from '../../platform/idempotency.ts';
+import { newCode, newId, type TenantId } from '../../platform/ids.ts';
+import { createLanes } from '../../platform/lane.ts';
+import { callFunction } from '../../platform/tenant-tx.ts';
+import { type SaleRow, saleRefusal, soldOut } from '../inventory/sale-refusal.ts';
+import type { SoldOutGate } from '../inventory/sold-out-gate.ts';
+import { findStoredAnswer } from './find-stored-answer.ts';
+import type { OrderAnswer } from './schema.ts';
+
+/** What is ordered: what a reservation, lock or offer holds, or places of a ticket type. */
+export type Wanted = { holdCode: string } | { eventId: string; ticketTypeId: string; quantity: number };
+
+export type Customer = {
+  customerName?: string | undefined;
+  customerEmail?: string | undefined;
+  customerPhone?: string | undefined;
+  notes?: string | undefined;
+};
+
+export type PlaceOrderInput = {
+  route: string;
+  idempotencyKey: string;
+  /** What the key stands for; another request under the same key is refused. */
+  request: unknown;
+  provider: string;
+  wanted: Wanted;
+  customer: Customer;
+  promoCode?: string | undefined;
+  /** What the client thinks it pays in. */
+  currency?: string | undefined;
+  requestId?: string;
+};
+
+/** Nothing was to pay and the tickets exist; or it holds its places and waits for the payment; or it was answered before. */
+export type PlacedOrder =
+  | { outcome: 'sold'; answer: OrderAnswer; fresh: boolean }
+  | {
+      outcome: 'placed';
+      orderId: string;
+      paymentId: string;
+      transactionId: string;
+      eventId: string;
+      quantity: number;
+      amountMinor: bigint;
+      currency: string;
+    }
+  | { outcome: 'resume'; orderId: string };
+
+type LaneItem = { input: PlaceOrderInput; actor: Actor; ids: Ids };
+type Ids = { orderId: string; holdId: string; paymentId: string; transactionId: string; ticketIds: string[] };
+
+const MAX_BATCH = 128;
+const MAX_TICKETS = 10;
+const HOLD_MS = 15 * 60_000;
+/** A payment that nobody settled by then is asked for at the provider. */
+const POLL_AFTER_MS = 60_000;
+
+export type PlaceOrder = (actor: Actor, input: PlaceOrderInput) => Promise<PlacedOrder>;
+
+/**
+ * Orders of one ticket type go through one lane, so the hot row is locked once for all that arrive together.
+ * @throws DomainError the refusals of `sale-refusal.ts`
+ */
+export function createPlaceOrder(
+  ctx: Pick<AppContext, 'db' | 'clock' | 'metrics'>,
+  gate: SoldOutGate,
+): PlaceOrder {
+  const lanes = createLanes<LaneItem, SaleRow>({
+    maxBatch: MAX_BATCH,
+    flush: (_key, items) => flush(ctx, (items[0] as LaneItem).actor.tenantId, items),
+  });
+  const findStored = findStoredAnswer(ctx);
+  return async (actor, input) => {
+    const { tenantId } = actor;
+    const { wanted } = input;
+    const typeId = 'holdCode' in wanted ? undefined : wanted.ticketTypeId;
+    const left = typeId === undefined ? undefined : gate.closedAt(tenantId, typeId);
+    if (left !== undefined && 'quantity' in wanted && wanted.quantity > left) {
+      // Sold out a moment ago. Only who was answered before gets that answer again.
+      const stored = await findStored(actor, input);
+      ctx.metrics.sales.inc({ outcome: stored ? stored.outcome : 'shed' });
+      if (!stored) throw soldOut(left);
+      return toPlacedOrder(stored, newIds(ctx.clock.now(), 0));
+    }
+    const ids = newIds(ctx.clock.now(), 'quantity' in wanted ? wanted.quantity : MAX_TICKETS);
+    const row = await lanes.submit(`${tenantId}:${typeId ?? 'holds'}`, { input, actor, ids });
+    ctx.metrics.sales.inc({ outcome: row.outcome });
+    if (row.outcome === 'sold_out' && typeId !== undefined)
+      gate.close(tenantId, typeId, Number(row.details.available));
+    return toPlacedOrder(row, ids);
+  };
+}
+
+async function flush(
+  ctx: Pick<AppContext, 'db' | 'clock'>,
+  tenantId: TenantId,
+  items: LaneItem[],
+): Promise<SaleRow[]> {
+  const now = ctx.clock.now();
+  const requests = items.map(({ input, actor, ids }, i) => ({
+    n: i + 1,
+    principal: actorName(actor),
+    route: input.route,
+    key: input.idempotencyKey,
+    request_hash: `\\x${requestHash(input.request).toString('hex')}`,
+    order_id: ids.orderId,
+    transaction_id: ids.transactionId,
+    hold_id: ids.holdId,
+    payment_id: ids.paymentId,
+    provider: input.provider,
+    user_id: actor.subject,
+    ...('holdCode' in input.wanted
+      ? { hold_code: input.wanted.holdCode }
+      : {
+          event_id: input.wanted.eventId,
+          ticket_type_id: input.wanted.ticketTypeId,
+          quantity: input.wanted.quantity,
+        }),
+    customer_name: input.customer.customerName,
+    customer_email: input.customer.customerEmail,
+    customer_phone: input.customer.customerPhone,
+    notes: input.customer.notes,
+    promo_code: input.promoCode,
+    currency: input.currency,
+    ticket_ids: ids.ticketIds,
+    request_id: input.requestId,
+  }));
+  return callFunction<SaleRow>(ctx.db, {
+    name: 'place_orders',
+    text: 'select n, outcome, details from place_orders($1, $2, $3, $4, $5)',
+    values: [
+      tenantId,
+      now,
+      new Date(now.getTime() + HOLD_MS),
+      new Date(now.getTime() + POLL_AFTER_MS),
+      JSON.stringify(requests),
+    ],
+  });
+}
+
+function newIds(now: Date, quantity: number): Ids {
+  return {
+    orderId: newId(),
+    holdId: newId(),
+    paymentId: newId(),
+    transactionId: newCode('TXN', now),
+    ticketIds: Array.from({ length: quantity }, newId),
+  };
+}
+
+function toPlacedOrder(row: SaleRow, ids: Ids): PlacedOrder {
+  const { outcome, details } = row;
+  switch (outcome) {
+    case 'sold':
+      return { outcome: 'sold', answer: details as OrderAnswer, fresh: true };
+    case 'placed': {
+      const { orderId, paymentId, transactionId } = ids;
+      return {
+        outcome: 'placed',
+        orderId,
+        paymentId,
+        transactionId,
+        eventId: details.eventId as string,
+        quantity: details.quantity as number,
+        amountMinor: BigInt(details.amountMinor as number),
+        currency: details.currency as string,
+      };
+    }
+    case 'resume':
+      return { outcome: 'resume', orderId: details.orderId as string };
+    case 'replay':
+      return { outcome: 'sold', answer: replay(details as StoredAnswer), fresh: false };
+    default:
+      throw saleRefusal(row);
+  }
+}
+
+type StoredAnswer = { status: number; body: Record<string, unknown> };
+
+/** The stored answer again, a stored refusal included. */
+function replay({ status, body }: StoredAnswer): OrderAnswer {
+  if (status < 400) return body as OrderAnswer;
+  throw paymentRefused(String(body.failureCode), String(body.orderId));
+}
+
+/** The problem that a failed payment is to the buyer. */
+export function paymentRefused(failureCode: string, orderId: string): DomainError {
+  const extra = { orderId, failureCode };
+  if (failureCode === 'paid_too_late') {
+    const message = 'The places were gone when the payment arrived; it is refunded.';
+    return new DomainError('conflict', 'paid_too_late', message, { extra });
+  }
+  return new DomainError('payment_required', 'payment_failed', 'The payment was refused.', { extra });
+}

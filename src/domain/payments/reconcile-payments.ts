@@ -1,0 +1,62 @@
+import type { AppContext } from '../../context.ts';
+import type { Db } from '../../platform/db.ts';
+import { toTenantId } from '../../platform/ids.ts';
+import { withSystem, withTenant } from '../../platform/tenant-tx.ts';
+import type { SettleOrder } from '../orders/settle-order.ts';
+import { findUnsettled } from './queries.ts';
+import { settlePayment } from './settle-payment.ts';
+
+const BATCH = 100;
+/** A buyer who has not come back from the bank by then will not: the payment is called off. */
+const ABANDON_AFTER_MS = 20 * 60_000;
+
+type Context = Pick<AppContext, 'db' | 'cache' | 'clock' | 'log' | 'payments'>;
+
+/**
+ * Asks the provider for the outcome of payments that nobody brought home: the API died in between, the answer was
+ * lost, the buyer never came back. Returns how many were asked for. Never charges.
+ */
+export async function reconcilePayments(ctx: Context, relay: Db, settleOrder: SettleOrder): Promise<number> {
+  const due = await withSystem(relay, (tx) =>
+    tx
+      .selectFrom('payments')
+      .select(['tenant_id', 'id'])
+      .where('next_poll_at', '<=', ctx.clock.now())
+      .orderBy('next_poll_at')
+      .limit(BATCH)
+      .execute(),
+  );
+  for (const { tenant_id, id } of due) {
+    try {
+      await reconcile(ctx, tenant_id, id, settleOrder);
+    } catch (error) {
+      // One that fails must not keep the others waiting.
+      ctx.log.warn(
+        { tenantId: tenant_id, paymentId: id, err: (error as Error).message },
+        'a payment could not be reconciled',
+      );
+    }
+  }
+  return due.length;
+}
+
+async function reconcile(
+  ctx: Context,
+  tenant: string,
+  paymentId: string,
+  settleOrder: SettleOrder,
+): Promise<void> {
+  const tenantId = toTenantId(tenant);
+  const due = await findUnsettled(ctx, tenantId, { paymentId });
+  if (!due) return;
+  const { created_at } = await withTenant(ctx.db, tenantId, (tx) =>
+    tx
+      .selectFrom('payments')
+      .select('created_at')
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', paymentId)
+      .executeTakeFirstOrThrow(),
+  );
+  const abandon = ctx.clock.now().getTime() - created_at.getTime() > ABANDON_AFTER_MS;
+  await settlePayment(ctx, settleOrder, tenantId, due, 'worker:reconciler', { abandon });
+}

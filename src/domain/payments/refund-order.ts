@@ -1,0 +1,264 @@
+import type { AppContext } from '../../context.ts';
+import { type Actor, actorName, isStaff, requireRole } from '../../platform/actor.ts';
+import { recordAudit } from '../../platform/audit.ts';
+import { tenantKey } from '../../platform/cache.ts';
+import { DomainError, notFound } from '../../platform/errors.ts';
+import { idempotently } from '../../platform/idempotency.ts';
+import type { TenantId } from '../../platform/ids.ts';
+import { enqueue } from '../../platform/outbox.ts';
+import { type TenantTx, withTenant } from '../../platform/tenant-tx.ts';
+import { publishAvailability } from '../inventory/publish-availability.ts';
+import type { SoldOutGate } from '../inventory/sold-out-gate.ts';
+import { publishTicket } from '../tickets/publish-ticket.ts';
+import { lockTicketsOfOrder, type TicketRow } from '../tickets/queries.ts';
+import { checkEndable, endTickets } from './end-tickets.ts';
+import { showBooking } from './get-booking.ts';
+import { requestRefund } from './request-refund.ts';
+import type { BookingView, RefundInput } from './schema.ts';
+
+type Call = { idempotencyKey: string; requestId?: string };
+
+/** Staff give money back: of the whole order, of some tickets, or as a gesture while the tickets stay valid. */
+export async function refundOrder(
+  ctx: AppContext,
+  gate: SoldOutGate,
+  actor: Actor,
+  input: RefundInput & { id: string },
+  call: Call,
+): Promise<BookingView> {
+  requireRole(actor, 'organiser', 'support');
+  const route = 'POST /orders/{id}/refund';
+  return change(
+    ctx,
+    gate,
+    actor,
+    { route, ...call, id: input.id, request: input },
+    async (tx, now, order) => {
+      if (input.amountMinor !== undefined) {
+        await payBack(tx, actor, now, order.id, BigInt(input.amountMinor), input.reason, call.requestId);
+        return [];
+      }
+      const all = await lockTicketsOfOrder(tx, actor.tenantId, order.id);
+      const chosen = input.ticketIds
+        ? all.filter((ticket) => input.ticketIds?.includes(ticket.id))
+        : all.filter(isAlive);
+      if (input.ticketIds && chosen.length !== input.ticketIds.length) throw notFound('ticket of this order');
+      await endAndPayBack(tx, actor, now, order, all, chosen, {
+        to: 'refunded',
+        reason: input.reason,
+        requestId: call.requestId,
+      });
+      return chosen;
+    },
+  );
+}
+
+/** The buyer, or staff, calls a booking off: the money goes back, the seats are free, the tickets die. */
+export async function cancelBooking(
+  ctx: AppContext,
+  gate: SoldOutGate,
+  actor: Actor,
+  input: { id: string },
+  call: Call,
+): Promise<BookingView> {
+  const route = 'DELETE /bookings/{id}';
+  return change(
+    ctx,
+    gate,
+    actor,
+    { route, ...call, id: input.id, request: input },
+    async (tx, now, order) => {
+      if (!isStaff(actor) && order.starts_at <= now) {
+        throw new DomainError('conflict', 'event_started', 'The event has begun.');
+      }
+      const all = await lockTicketsOfOrder(tx, actor.tenantId, order.id);
+      const alive = all.filter(isAlive);
+      await endAndPayBack(tx, actor, now, order, all, alive, {
+        to: 'cancelled',
+        reason: 'cancelled',
+        requestId: call.requestId,
+      });
+      return alive;
+    },
+  );
+}
+
+type LockedOrder = {
+  id: string;
+  user_id: string;
+  event_id: string;
+  transaction_id: string;
+  status: string;
+  version: number;
+  subtotal_minor: bigint;
+  amount_minor: bigint;
+  starts_at: Date;
+};
+
+async function change(
+  ctx: AppContext,
+  gate: SoldOutGate,
+  actor: Actor,
+  call: Call & { route: string; id: string; request: unknown },
+  work: (tx: TenantTx, now: Date, order: LockedOrder) => Promise<TicketRow[]>,
+): Promise<BookingView> {
+  const { tenantId } = actor;
+  const now = ctx.clock.now();
+  let ended: TicketRow[] = [];
+  const key = { actor, route: call.route, key: call.idempotencyKey, request: call.request };
+  const { body } = await withTenant(ctx.db, tenantId, (tx) =>
+    idempotently(tx, key, now, async () => {
+      const order = await lockOrder(tx, actor, tenantId, call.id);
+      ended = await work(tx, now, order);
+      return { status: 200, body: await showBooking(tx, actor, tenantId, call.id) };
+    }),
+  );
+  const booking = body as BookingView;
+  for (const ticket of ended) {
+    gate.open(tenantId, ticket.ticket_type_id);
+    await publishTicket(ctx, tenantId, ticket.id);
+  }
+  if (ended.length > 0) {
+    await ctx.cache.delete(tenantKey(tenantId, 'event_tickets', (ended[0] as TicketRow).user_id));
+    await publishAvailability(ctx, tenantId, booking.eventId);
+  }
+  return booking;
+}
+
+async function lockOrder(tx: TenantTx, actor: Actor, tenantId: TenantId, id: string): Promise<LockedOrder> {
+  const order = await tx
+    .selectFrom('orders as o')
+    .innerJoin('events as e', (join) =>
+      join.onRef('e.tenant_id', '=', 'o.tenant_id').onRef('e.id', '=', 'o.event_id'),
+    )
+    .select([
+      'o.id',
+      'o.user_id',
+      'o.event_id',
+      'o.transaction_id',
+      'o.status',
+      'o.version',
+      'o.subtotal_minor',
+      'o.amount_minor',
+    ])
+    .select('e.starts_at')
+    .where('o.tenant_id', '=', tenantId)
+    .where('o.id', '=', id)
+    .forUpdate('o')
+    .executeTakeFirst();
+  if (!order || (order.user_id !== actor.subject && !isStaff(actor))) throw notFound('booking');
+  if (order.status !== 'paid') {
+    throw new DomainError('conflict', 'order_not_paid', `The order is ${order.status}.`, {
+      extra: { orderStatus: order.status },
+    });
+  }
+  return order;
+}
+
+const isAlive = (ticket: TicketRow): boolean =>
+  ['sold', 'minting', 'active', 'transferred', 'checked_in'].includes(ticket.status);
+
+async function endAndPayBack(
+  tx: TenantTx,
+  actor: Actor,
+  now: Date,
+  order: LockedOrder,
+  all: TicketRow[],
+  chosen: TicketRow[],
+  end: { to: 'cancelled' | 'refunded'; reason: string; requestId: string | undefined },
+): Promise<void> {
+  const { tenantId } = actor;
+  checkEndable(chosen, order.user_id);
+  const by = actorName(actor);
+  const messages = await endTickets(tx, tenantId, now, chosen, {
+    to: end.to,
+    by,
+    reason: end.reason,
+    transactionId: order.transaction_id,
+  });
+  await enqueue(tx, now, messages, end.requestId);
+  const complete = all.filter(isAlive).length === chosen.length;
+  const amount = complete ? await leftToRefund(tx, tenantId, order.id) : shareOf(order, chosen);
+  await payBack(tx, actor, now, order.id, amount, end.reason, end.requestId);
+  if (complete) await endOrder(tx, tenantId, now, order, { to: end.to, by, reason: end.reason });
+}
+
+/** Of what was paid, discount and all, in proportion to the prices; rounding is settled by the last ticket. */
+function shareOf(order: LockedOrder, tickets: TicketRow[]): bigint {
+  if (order.subtotal_minor === 0n) return 0n;
+  const price = tickets.reduce((sum, ticket) => sum + ticket.price_minor, 0n);
+  return (order.amount_minor * price) / order.subtotal_minor;
+}
+
+async function leftToRefund(tx: TenantTx, tenantId: TenantId, orderId: string): Promise<bigint> {
+  const payment = await tx
+    .selectFrom('payments')
+    .select(['amount_minor', 'refunded_minor'])
+    .where('tenant_id', '=', tenantId)
+    .where('order_id', '=', orderId)
+    .where('status', '=', 'succeeded')
+    .executeTakeFirst();
+  return payment ? payment.amount_minor - payment.refunded_minor : 0n;
+}
+
+async function payBack(
+  tx: TenantTx,
+  actor: Actor,
+  now: Date,
+  orderId: string,
+  amountMinor: bigint,
+  reason: string,
+  requestId: string | undefined,
+): Promise<void> {
+  const by = actorName(actor);
+  const promised = await requestRefund(tx, actor.tenantId, now, { orderId, amountMinor, reason, by });
+  if (!promised) return;
+  await enqueue(tx, now, [promised.message], requestId);
+  await recordAudit(tx, actor.tenantId, now, {
+    actor: by,
+    action: 'order.refund_requested',
+    subject: orderId,
+    details: { refundId: promised.refund.id, amountMinor: promised.refund.amountMinor, reason },
+  });
+}
+
+async function endOrder(
+  tx: TenantTx,
+  tenantId: TenantId,
+  now: Date,
+  order: LockedOrder,
+  end: { to: 'cancelled' | 'refunded'; by: string; reason: string },
+): Promise<void> {
+  await tx
+    .updateTable('orders')
+    .set({ status: end.to, version: order.version + 1, updated_at: now })
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', order.id)
+    .where('version', '=', order.version)
+    .execute();
+  await tx
+    .insertInto('order_state_transitions')
+    .values({
+      tenant_id: tenantId,
+      order_id: order.id,
+      version: order.version + 1,
+      from_status: order.status,
+      to_status: end.to,
+      at: now,
+      actor: end.by,
+      reason: end.reason,
+    })
+    .execute();
+  await tx
+    .updateTable('promo_codes')
+    .set((eb) => ({ redeemed: eb('redeemed', '-', 1), updated_at: now }))
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', (eb) =>
+      eb
+        .selectFrom('orders')
+        .select('promo_code_id')
+        .where('tenant_id', '=', tenantId)
+        .where('id', '=', order.id),
+    )
+    .execute();
+}

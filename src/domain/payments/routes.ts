@@ -1,0 +1,145 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import type { AppContext } from '../../context.ts';
+import { createRouter } from '../../platform/http/router.ts';
+import { answer, body, idempotencyHeader, idParam, problems, uuid } from '../../platform/http/shapes.ts';
+import type { SoldOutGate } from '../inventory/sold-out-gate.ts';
+import { orderAnswerShape } from '../orders/schema.ts';
+import { getBooking } from './get-booking.ts';
+import { createPayOrder, type PayOrderInput, type Purchase } from './pay-order.ts';
+import { cancelBooking, refundOrder } from './refund-order.ts';
+import {
+  type BookingInput,
+  bookingInput,
+  bookingShape,
+  type PurchaseInput,
+  pendingShape,
+  purchaseInput,
+  refundInput,
+} from './schema.ts';
+import { confirmTestCharge } from './test-provider.ts';
+
+const tags = ['Orders'];
+const sold = {
+  201: answer(orderAnswerShape, 'Paid; the tickets exist'),
+  202: answer(pendingShape, 'The payment is not decided yet; the places are held'),
+  ...problems(400, 401, 402, 403, 404, 409, 413, 422, 429, 503),
+};
+
+const purchase = createRoute({
+  method: 'post',
+  path: '/tickets/purchase',
+  tags,
+  summary: 'Buy from a reservation or an offer, or directly: hold, pay, confirm',
+  request: { headers: idempotencyHeader, body: body(purchaseInput) },
+  responses: sold,
+});
+const book = createRoute({
+  method: 'post',
+  path: '/bookings',
+  tags,
+  summary: 'Buy the seats of a lock',
+  request: { headers: idempotencyHeader, body: body(bookingInput) },
+  responses: sold,
+});
+const get = createRoute({
+  method: 'get',
+  path: '/bookings/{id}',
+  tags,
+  summary: 'An order with its tickets and refunds',
+  request: { params: idParam },
+  responses: { 200: answer(bookingShape, 'The order'), ...problems(400, 401, 404, 429) },
+});
+const cancel = createRoute({
+  method: 'delete',
+  path: '/bookings/{id}',
+  tags,
+  summary: 'Call an order off: refund, free places, tickets revoked on chain',
+  request: { params: idParam, headers: idempotencyHeader },
+  responses: { 200: answer(bookingShape, 'Called off'), ...problems(400, 401, 404, 409, 422, 429) },
+});
+const refund = createRoute({
+  method: 'post',
+  path: '/orders/{id}/refund',
+  tags,
+  summary: 'Refund an order, some of its tickets, or an amount',
+  request: { params: idParam, headers: idempotencyHeader, body: body(refundInput) },
+  responses: {
+    200: answer(bookingShape, 'Promised; a worker pays'),
+    ...problems(400, 401, 403, 404, 409, 413, 422, 429),
+  },
+});
+const confirmTest = createRoute({
+  method: 'post',
+  path: '/payments/test/{reference}/confirm',
+  tags,
+  summary: 'Only with the test provider: what the buyer does on the page of the bank',
+  request: { params: z.object({ reference: uuid }) },
+  responses: { 204: { description: 'Confirmed' }, ...problems(400, 401, 403, 404, 429) },
+});
+
+export function paymentRoutes(ctx: AppContext, gate: SoldOutGate) {
+  const payOrder = createPayOrder(ctx, gate);
+  const router = createRouter()
+    .openapi(purchase, async (c) => {
+      const call = {
+        idempotencyKey: c.req.valid('header')['idempotency-key'],
+        requestId: c.get('requestId'),
+      };
+      const bought = await payOrder(c.get('actor'), fromPurchase(c.req.valid('json'), call));
+      return bought.status === 'paid' ? c.json(bought.answer, 201) : c.json(bought, 202);
+    })
+    .openapi(book, async (c) => {
+      const call = {
+        idempotencyKey: c.req.valid('header')['idempotency-key'],
+        requestId: c.get('requestId'),
+      };
+      const bought: Purchase = await payOrder(c.get('actor'), fromBooking(c.req.valid('json'), call));
+      return bought.status === 'paid' ? c.json(bought.answer, 201) : c.json(bought, 202);
+    })
+    .openapi(get, async (c) => c.json(await getBooking(ctx, c.get('actor'), c.req.valid('param')), 200))
+    .openapi(cancel, async (c) => {
+      const call = {
+        idempotencyKey: c.req.valid('header')['idempotency-key'],
+        requestId: c.get('requestId'),
+      };
+      return c.json(await cancelBooking(ctx, gate, c.get('actor'), c.req.valid('param'), call), 200);
+    })
+    .openapi(refund, async (c) => {
+      const call = {
+        idempotencyKey: c.req.valid('header')['idempotency-key'],
+        requestId: c.get('requestId'),
+      };
+      const input = { ...c.req.valid('json'), ...c.req.valid('param') };
+      return c.json(await refundOrder(ctx, gate, c.get('actor'), input, call), 200);
+    });
+  if (ctx.payments.name !== 'test') return router;
+  return router.openapi(confirmTest, async (c) => {
+    await confirmTestCharge(ctx, c.get('actor'), c.req.valid('param'));
+    return c.body(null, 204);
+  });
+}
+
+type Call = { idempotencyKey: string; requestId: string };
+
+function fromPurchase(input: PurchaseInput, call: Call): PayOrderInput {
+  const { reservationId, eventId = '', ticketTypeId = '', quantity = 0, ...rest } = input;
+  const wanted =
+    reservationId !== undefined ? { holdCode: reservationId } : { eventId, ticketTypeId, quantity };
+  return toOrder('POST /tickets/purchase', input, wanted, rest, call);
+}
+
+function fromBooking(input: BookingInput, call: Call): PayOrderInput {
+  const { lockId, ...rest } = input;
+  return toOrder('POST /bookings', input, { holdCode: lockId }, rest, call);
+}
+
+function toOrder(
+  route: string,
+  request: unknown,
+  wanted: PayOrderInput['wanted'],
+  rest: Omit<PurchaseInput, 'reservationId' | 'eventId' | 'ticketTypeId' | 'quantity'>,
+  call: Call,
+): PayOrderInput {
+  const { payment, promoCode, currency, ...customer } = rest;
+  return { route, request, wanted, customer, promoCode, currency, token: payment?.token, ...call };
+}

@@ -1,0 +1,173 @@
+import Stripe from 'stripe';
+import type {
+  AppContext,
+  Charge,
+  ChargeOutcome,
+  PaymentName,
+  PaymentProvider,
+  RefundOutcome,
+  RefundRequest,
+} from '../../context.ts';
+import { unauthenticated } from '../../platform/http/verify-token.ts';
+import { toTenantId } from '../../platform/ids.ts';
+
+/** Gateway errors are tried again this often by the library, with backoff and under the same idempotency key. */
+const RETRIES = 2;
+const TIMEOUT_MS = 8_000;
+
+/**
+ * Stripe by PaymentIntents. An intent is made first and confirmed second, and its id is kept in between: whatever
+ * answer is lost afterwards can be asked for by that id. A call under one reference takes effect once at Stripe too.
+ */
+export function createStripeProvider({ config, log }: Pick<AppContext, 'config' | 'log'>): PaymentProvider {
+  const { hostname, port, protocol } = new URL(config.STRIPE_API_URL);
+  const stripe = new Stripe(config.STRIPE_SECRET_KEY as string, {
+    host: hostname,
+    protocol: protocol === 'http:' ? 'http' : 'https',
+    ...(port ? { port } : {}),
+    maxNetworkRetries: RETRIES,
+    timeout: TIMEOUT_MS,
+    telemetry: false,
+    appInfo: { name: 'tessera' },
+  });
+  const returnUrl = `${config.PUBLIC_URL}/`;
+
+  return {
+    name: 'stripe',
+    charge: (charge, keepReference) => chargeOnce(stripe, returnUrl, charge, keepReference),
+    look: (payment, { abandon = false } = {}) => lookUp(stripe, payment, abandon),
+    async refund(request) {
+      try {
+        return await refundOnce(stripe, request);
+      } catch (error) {
+        if (error instanceof Stripe.errors.StripeInvalidRequestError)
+          return { status: 'failed', code: error.code ?? 'invalid_request' };
+        log.warn({ refundId: request.refundId, err: (error as Error).message }, 'a refund broke off');
+        return { status: 'unknown' };
+      }
+    },
+    async readNotice(body, headers) {
+      let event: Stripe.Event;
+      try {
+        event = await stripe.webhooks.constructEventAsync(
+          body,
+          headers.get('stripe-signature') ?? '',
+          config.STRIPE_WEBHOOK_SECRET as string,
+        );
+      } catch {
+        throw unauthenticated();
+      }
+      const { tenant, payment } = (event.data.object as { metadata?: Record<string, string> }).metadata ?? {};
+      if (!tenant || !payment) return undefined;
+      return { eventId: event.id, kind: event.type, tenantId: toTenantId(tenant), reference: payment };
+    },
+  };
+}
+
+async function chargeOnce(
+  stripe: Stripe,
+  returnUrl: string,
+  charge: Charge,
+  keepReference: (providerReference: string) => Promise<void>,
+): Promise<ChargeOutcome> {
+  const { tenantId, orderId, reference, amountMinor, currency, token } = charge;
+  let intent: Stripe.PaymentIntent;
+  try {
+    intent = await stripe.paymentIntents.create(
+      {
+        amount: Number(amountMinor),
+        currency: currency.toLowerCase(),
+        payment_method: token,
+        automatic_payment_methods: { enabled: true },
+        metadata: { tenant: tenantId, order: orderId, payment: reference },
+      },
+      { idempotencyKey: `${reference}:create` },
+    );
+  } catch (error) {
+    // An intent that is not confirmed takes no money: the order may fail for good.
+    return { status: 'failed', code: failureCode(error) };
+  }
+  await keepReference(intent.id);
+  try {
+    const confirmed = await stripe.paymentIntents.confirm(
+      intent.id,
+      { return_url: returnUrl },
+      { idempotencyKey: `${reference}:confirm` },
+    );
+    return toOutcome(confirmed);
+  } catch (error) {
+    const refused =
+      error instanceof Stripe.errors.StripeCardError ||
+      error instanceof Stripe.errors.StripeInvalidRequestError;
+    return refused ? { status: 'failed', code: failureCode(error) } : { status: 'unknown' };
+  }
+}
+
+async function lookUp(
+  stripe: Stripe,
+  { providerReference }: PaymentName,
+  abandon: boolean,
+): Promise<ChargeOutcome> {
+  // The intent's id is kept before it is confirmed: without one no money can have moved.
+  if (!providerReference) return { status: 'failed', code: 'never_received' };
+  try {
+    const intent = await stripe.paymentIntents.retrieve(providerReference);
+    const unconfirmed = intent.status === 'requires_confirmation';
+    if (!unconfirmed && !(abandon && intent.status === 'requires_action')) return toOutcome(intent);
+    // Called off at Stripe first: it succeeds or fails there, and either answer is final.
+    return toOutcome(await stripe.paymentIntents.cancel(providerReference));
+  } catch (error) {
+    if (error instanceof Stripe.errors.StripeInvalidRequestError && error.code === 'resource_missing') {
+      return { status: 'failed', code: 'never_received' };
+    }
+    return { status: 'unknown' };
+  }
+}
+
+function toOutcome(intent: Stripe.PaymentIntent): ChargeOutcome {
+  switch (intent.status) {
+    case 'succeeded':
+      return { status: 'succeeded', providerReference: intent.id };
+    case 'requires_action': {
+      const url = intent.next_action?.redirect_to_url?.url;
+      if (!url) return { status: 'unknown' };
+      return {
+        status: 'requires_action',
+        providerReference: intent.id,
+        nextAction: { type: 'redirect', url },
+      };
+    }
+    case 'requires_payment_method':
+      return {
+        status: 'failed',
+        code: intent.last_payment_error?.decline_code ?? intent.last_payment_error?.code ?? 'declined',
+      };
+    case 'canceled':
+      return { status: 'failed', code: 'abandoned' };
+    default:
+      return { status: 'unknown' };
+  }
+}
+
+async function refundOnce(stripe: Stripe, request: RefundRequest): Promise<RefundOutcome> {
+  const { providerReference, refundId, amountMinor, tenantId, reference } = request;
+  if (!providerReference) return { status: 'failed', code: 'nothing_to_refund' };
+  const refund = await stripe.refunds.create(
+    {
+      payment_intent: providerReference,
+      amount: Number(amountMinor),
+      metadata: { tenant: tenantId, payment: reference, refund: refundId },
+    },
+    { idempotencyKey: refundId },
+  );
+  if (refund.status === 'succeeded') return { status: 'succeeded', providerReference: refund.id };
+  if (refund.status === 'failed' || refund.status === 'canceled')
+    return { status: 'failed', code: refund.failure_reason ?? 'refused' };
+  return { status: 'unknown' };
+}
+
+function failureCode(error: unknown): string {
+  if (error instanceof Stripe.errors.StripeCardError) return error.decline_code ?? error.code ?? 'declined';
+  if (error instanceof Stripe.errors.StripeInvalidRequestError) return error.code ?? 'invalid_request';
+  return 'provider_unavailable';
+}

@@ -1,0 +1,165 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type {
+  AppContext,
+  Charge,
+  ChargeOutcome,
+  PaymentName,
+  PaymentProvider,
+  RefundOutcome,
+  RefundRequest,
+} from '../../context.ts';
+import { type Actor, requireRole } from '../../platform/actor.ts';
+import { notFound } from '../../platform/errors.ts';
+import { unauthenticated } from '../../platform/http/verify-token.ts';
+import { toTenantId } from '../../platform/ids.ts';
+import { withTenant } from '../../platform/tenant-tx.ts';
+
+/** What a charge with each token comes to, and whether our side hears of it. */
+const tokens = {
+  tok_success: { status: 'succeeded', heard: true },
+  tok_declined: { status: 'declined', heard: true },
+  tok_timeout: { status: 'succeeded', heard: false },
+  tok_requires_action: { status: 'awaiting_confirmation', heard: true },
+} as const;
+
+type Token = keyof typeof tokens;
+type ProviderContext = Pick<AppContext, 'db' | 'clock' | 'config'>;
+
+/** How far the clock of a notice may be off. */
+const TOLERANCE_MS = 5 * 60_000;
+
+/**
+ * A payment provider without money, for development and tests. It keeps its own books, as a real one does, so an
+ * outcome that was not heard can be looked up, by another process and after a restart too.
+ */
+export function createTestProvider(ctx: ProviderContext): PaymentProvider {
+  return {
+    name: 'test',
+    charge: (charge) => chargeOnce(ctx, charge),
+    async look(payment, { abandon = false } = {}) {
+      if (abandon) await abandonCharge(ctx, payment);
+      const status = await statusOf(ctx, payment);
+      return status
+        ? toOutcome(ctx, status, payment.reference)
+        : { status: 'failed', code: 'never_received' };
+    },
+    refund: (request) => refundOnce(ctx, request),
+    async readNotice(body, headers) {
+      const [time = '', signature = ''] = (headers.get('test-signature') ?? '').split('.');
+      const expected = signNotice(ctx, time, body);
+      const given = Buffer.from(signature, 'hex');
+      const age = Math.abs(ctx.clock.now().getTime() - Number(time));
+      if (given.length !== expected.length || !timingSafeEqual(given, expected) || !(age < TOLERANCE_MS))
+        throw unauthenticated();
+      const { id, type, tenant, reference } = JSON.parse(body) as Record<string, string>;
+      if (!id || !type || !tenant || !reference) return undefined;
+      return { eventId: id, kind: type, tenantId: toTenantId(tenant), reference };
+    },
+  };
+}
+
+/** `time.signature`, as the provider would send it in the header `Test-Signature`. */
+export function noticeSignature(ctx: Pick<AppContext, 'config'>, now: Date, body: string): string {
+  const time = String(now.getTime());
+  return `${time}.${signNotice(ctx, time, body).toString('hex')}`;
+}
+
+function signNotice(ctx: Pick<AppContext, 'config'>, time: string, body: string): Buffer {
+  return createHmac('sha256', ctx.config.TEST_WEBHOOK_SECRET).update(`${time}.${body}`).digest();
+}
+
+async function chargeOnce(ctx: ProviderContext, charge: Charge): Promise<ChargeOutcome> {
+  const { tenantId, reference, token, amountMinor, currency } = charge;
+  const plan = tokens[token as Token];
+  if (!plan) return { status: 'failed', code: 'unknown_token' };
+  await withTenant(ctx.db, tenantId, (tx) =>
+    tx
+      .insertInto('test_provider_charges')
+      .values({
+        tenant_id: tenantId,
+        reference,
+        token,
+        amount_minor: amountMinor,
+        currency,
+        status: plan.status,
+        created_at: ctx.clock.now(),
+      })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute(),
+  );
+  if (!plan.heard) return { status: 'unknown' };
+  return toOutcome(ctx, (await statusOf(ctx, charge)) ?? plan.status, reference);
+}
+
+async function statusOf(
+  ctx: ProviderContext,
+  { tenantId, reference }: PaymentName,
+): Promise<string | undefined> {
+  const entry = await withTenant(ctx.db, tenantId, (tx) =>
+    tx
+      .selectFrom('test_provider_charges')
+      .select('status')
+      .where('tenant_id', '=', tenantId)
+      .where('reference', '=', reference)
+      .executeTakeFirst(),
+  );
+  return entry?.status;
+}
+
+async function abandonCharge(ctx: ProviderContext, { tenantId, reference }: PaymentName): Promise<void> {
+  await withTenant(ctx.db, tenantId, (tx) =>
+    tx
+      .updateTable('test_provider_charges')
+      .set({ status: 'declined' })
+      .where('tenant_id', '=', tenantId)
+      .where('reference', '=', reference)
+      .where('status', '=', 'awaiting_confirmation')
+      .execute(),
+  );
+}
+
+function toOutcome(ctx: ProviderContext, status: string, reference: string): ChargeOutcome {
+  const providerReference = `test_${reference}`;
+  if (status === 'succeeded') return { status, providerReference };
+  if (status === 'declined') return { status: 'failed', code: 'card_declined' };
+  const url = `${ctx.config.PUBLIC_URL}/api/payments/test/${reference}/confirm`;
+  return { status: 'requires_action', providerReference, nextAction: { type: 'redirect', url } };
+}
+
+async function refundOnce(ctx: ProviderContext, request: RefundRequest): Promise<RefundOutcome> {
+  const { tenantId, reference, refundId, amountMinor } = request;
+  if ((await statusOf(ctx, request)) !== 'succeeded') return { status: 'failed', code: 'nothing_to_refund' };
+  await withTenant(ctx.db, tenantId, (tx) =>
+    tx
+      .insertInto('test_provider_refunds')
+      .values({
+        tenant_id: tenantId,
+        reference: refundId,
+        charge: reference,
+        amount_minor: amountMinor,
+        created_at: ctx.clock.now(),
+      })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute(),
+  );
+  return { status: 'succeeded', providerReference: `test_refund_${refundId}` };
+}
+
+/** The buyer confirms at the provider, as on the page of a bank. */
+export async function confirmTestCharge(
+  ctx: AppContext,
+  actor: Actor,
+  input: { reference: string },
+): Promise<void> {
+  requireRole(actor, 'buyer', 'organiser');
+  const confirmed = await withTenant(ctx.db, actor.tenantId, (tx) =>
+    tx
+      .updateTable('test_provider_charges')
+      .set({ status: 'succeeded' })
+      .where('tenant_id', '=', actor.tenantId)
+      .where('reference', '=', input.reference)
+      .where('status', '=', 'awaiting_confirmation')
+      .executeTakeFirst(),
+  );
+  if (confirmed.numUpdatedRows === 0n) throw notFound('charge that awaits confirmation');
+}

@@ -1,0 +1,36 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import type { AppContext } from '../../context.ts';
+import { readLimited } from '../../platform/http/read-json.ts';
+import { createRouter } from '../../platform/http/router.ts';
+import { answer, problems } from '../../platform/http/shapes.ts';
+import { createSettleOrder } from '../orders/settle-order.ts';
+import { receiveNotice } from './receive-notice.ts';
+
+const MAX_BYTES = 256 * 1024;
+
+const receive = createRoute({
+  method: 'post',
+  path: '/payments/webhook/{provider}',
+  tags: ['Orders'],
+  summary: 'Notices of the payment provider, signed by it',
+  security: [],
+  request: { params: z.object({ provider: z.enum(['test', 'stripe']) }) },
+  responses: {
+    200: answer(
+      z.object({ outcome: z.enum(['handled', 'known', 'ignored']) }).openapi('NoticeReceipt'),
+      'Taken',
+    ),
+    ...problems(400, 401, 404, 413, 503),
+  },
+});
+
+/** The provider has no token of ours: its signature over the raw body is the proof. */
+export function webhookRoutes(ctx: AppContext) {
+  const settleOrder = createSettleOrder(ctx);
+  return createRouter().openapi(receive, async (c) => {
+    const bytes = await readLimited(c.req.raw, Number(c.req.header('content-length') ?? 0), MAX_BYTES);
+    const body = Buffer.from(bytes).toString('utf8');
+    const { provider } = c.req.valid('param');
+    return c.json(await receiveNotice(ctx, settleOrder, { provider, body, headers: c.req.raw.headers }), 200);
+  });
+}

@@ -1,0 +1,52 @@
+import type { Actor, Role } from '../../platform/actor.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Db } from '../../platform/db.ts';
+import { withTenant } from '../../platform/tenant-tx.ts';
+import { matchesHash, type ParsedApiKey, parseApiKey } from './api-key-format.ts';
+
+/** A revoked key still opens for so long through the memory of a process. */
+const REMEMBER_MS = 30_000;
+const REMEMBERED_KEYS = 10_000;
+
+/** A function from the text of a key to who asks; undefined for an unknown, revoked or expired key. */
+export function createApiKeyAuthenticator(ctx: {
+  db: Db;
+  clock: Clock;
+}): (text: string) => Promise<Actor | undefined> {
+  const known = new Map<string, { actor: Actor; until: number }>();
+  return async (text) => {
+    const now = ctx.clock.now().getTime();
+    const hit = known.get(text);
+    if (hit && hit.until > now) return hit.actor;
+    known.delete(text);
+    const parsed = parseApiKey(text);
+    const found = parsed && (await findActor(ctx, parsed));
+    if (!found) return undefined;
+    known.set(text, { actor: found.actor, until: Math.min(now + REMEMBER_MS, found.expiresAt) });
+    if (known.size > REMEMBERED_KEYS) {
+      const [oldest] = known.keys();
+      if (oldest !== undefined) known.delete(oldest);
+    }
+    return found.actor;
+  };
+}
+
+async function findActor(
+  ctx: { db: Db; clock: Clock },
+  { tenantId, id, secret }: ParsedApiKey,
+): Promise<{ actor: Actor; expiresAt: number } | undefined> {
+  const row = await withTenant(ctx.db, tenantId, (tx) =>
+    tx
+      .selectFrom('api_keys')
+      .innerJoin('tenants', 'tenants.tenant_id', 'api_keys.tenant_id')
+      .select(['secret_hash', 'role', 'scopes', 'expires_at', 'revoked_at', 'tenants.is_active'])
+      .where('api_keys.tenant_id', '=', tenantId)
+      .where('api_keys.id', '=', id)
+      .executeTakeFirst(),
+  );
+  if (!row || !matchesHash(secret, row.secret_hash)) return undefined;
+  const expiresAt = row.expires_at?.getTime() ?? Number.POSITIVE_INFINITY;
+  if (row.revoked_at || !row.is_active || expiresAt <= ctx.clock.now().getTime()) return undefined;
+  const actor: Actor = { tenantId, subject: id, role: row.role as Role, via: 'api_key', scopes: row.scopes };
+  return { actor, expiresAt };
+}

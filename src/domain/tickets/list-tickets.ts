@@ -1,0 +1,38 @@
+import type { AppContext } from '../../context.ts';
+import { type Actor, isStaff } from '../../platform/actor.ts';
+import { DomainError } from '../../platform/errors.ts';
+import { UUID_PATTERN } from '../../platform/ids.ts';
+import { type Page, readCursor, toPage } from '../../platform/page.ts';
+import { withTenant } from '../../platform/tenant-tx.ts';
+import { showTicket } from './queries.ts';
+import type { TicketFilter, TicketView } from './schema.ts';
+
+/** Tickets, the newest first. A buyer sees their own whatever they ask for; asking for another's is refused. */
+export async function listTickets(
+  ctx: AppContext,
+  actor: Actor,
+  filter: TicketFilter,
+): Promise<Page<TicketView>> {
+  const userId = isStaff(actor) ? filter.userId : actor.subject;
+  if (filter.userId !== undefined && filter.userId !== userId) {
+    throw new DomainError('forbidden', 'forbidden', 'Only staff see the tickets of others.');
+  }
+  const [after] = readCursor(filter.cursor, 1) ?? [];
+  if (after !== undefined && !UUID_PATTERN.test(after)) {
+    throw new DomainError('invalid', 'bad_cursor', 'The cursor was not given out by this list.');
+  }
+  const rows = await withTenant(ctx.db, actor.tenantId, (tx) => {
+    let query = tx
+      .selectFrom('tickets')
+      .selectAll()
+      .where('tenant_id', '=', actor.tenantId)
+      .orderBy('id', 'desc')
+      .limit(filter.limit + 1);
+    if (userId !== undefined) query = query.where('user_id', '=', userId);
+    if (filter.eventId) query = query.where('event_id', '=', filter.eventId);
+    if (filter.status) query = query.where('status', '=', filter.status);
+    if (after) query = query.where('id', '<', after);
+    return query.execute();
+  });
+  return toPage(rows, filter.limit, (row) => [row.id], showTicket);
+}

@@ -1,0 +1,26 @@
+import type { AppContext } from '../../context.ts';
+import { tenantKey } from '../../platform/cache.ts';
+import type { TenantId } from '../../platform/ids.ts';
+import { withTenant } from '../../platform/tenant-tx.ts';
+import { findTicket, showTicket, type TicketRow } from './queries.ts';
+import type { TicketView } from './schema.ts';
+
+const TTL_SECONDS = 300;
+
+/** What the cache holds of a ticket follows the row: called right after every commit that changed it. */
+export async function publishTicket(
+  ctx: Pick<AppContext, 'db' | 'cache'>,
+  tenantId: TenantId,
+  id: string,
+): Promise<TicketView | undefined> {
+  const row = await withTenant(ctx.db, tenantId, (tx) => findTicket(tx, tenantId, id));
+  return row && cacheTicket(ctx, row);
+}
+
+async function cacheTicket(ctx: Pick<AppContext, 'cache'>, row: TicketRow): Promise<TicketView> {
+  const ticket = showTicket(row);
+  const key = tenantKey(row.tenant_id as TenantId, 'ticket', row.id);
+  // Two writers after two commits: the later state stays.
+  await ctx.cache.setNewer(key, JSON.stringify(ticket), BigInt(row.updated_at.getTime()), TTL_SECONDS);
+  return ticket;
+}

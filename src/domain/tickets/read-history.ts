@@ -1,0 +1,29 @@
+import type { AppContext } from '../../context.ts';
+import type { Actor } from '../../platform/actor.ts';
+import { withTenant } from '../../platform/tenant-tx.ts';
+import { getTicket } from './get-ticket.ts';
+import type { TicketStatus } from './ticket-state.ts';
+
+/** Every step of a ticket since it was sold. */
+export async function readHistory(ctx: AppContext, actor: Actor, input: { id: string }) {
+  await getTicket(ctx, actor, input);
+  const rows = await withTenant(ctx.db, actor.tenantId, (tx) =>
+    tx
+      .selectFrom('ticket_state_transitions')
+      .selectAll()
+      .where('tenant_id', '=', actor.tenantId)
+      .where('ticket_id', '=', input.id)
+      .orderBy('version')
+      .execute(),
+  );
+  return {
+    items: rows.map((row) => ({
+      version: row.version,
+      from: row.from_status as TicketStatus,
+      to: row.to_status as TicketStatus,
+      at: row.at.toISOString(),
+      actor: row.actor,
+      reason: row.reason,
+    })),
+  };
+}

@@ -1,0 +1,58 @@
+import type { AppContext } from '../../context.ts';
+import type { Actor } from '../../platform/actor.ts';
+import { DomainError, notFound } from '../../platform/errors.ts';
+import { idempotently } from '../../platform/idempotency.ts';
+import { enqueue } from '../../platform/outbox.ts';
+import { withTenant } from '../../platform/tenant-tx.ts';
+import { lockTicket, type TicketRow } from '../tickets/queries.ts';
+import { lockTransfer, showTransfer } from './queries.ts';
+import type { TransferView } from './schema.ts';
+
+/** The receiver accepts an offered ticket, or the giver takes the offer back. */
+export async function answerOffer(
+  ctx: AppContext,
+  actor: Actor,
+  input: { id: string; answer: 'accept' | 'cancel' },
+  call: { idempotencyKey: string; requestId?: string },
+): Promise<TransferView> {
+  const { tenantId } = actor;
+  const now = ctx.clock.now();
+  const key = {
+    actor,
+    route: `POST /transfers/{id}/${input.answer}`,
+    key: call.idempotencyKey,
+    request: input,
+  };
+  const { body } = await withTenant(ctx.db, tenantId, (tx) =>
+    idempotently(tx, key, now, async () => {
+      const transfer = await lockTransfer(tx, tenantId, input.id);
+      const entitled = input.answer === 'accept' ? transfer?.to_user_id : transfer?.from_user_id;
+      if (!transfer || entitled !== actor.subject) throw notFound('transfer');
+      if (transfer.status !== 'offered') {
+        throw new DomainError('conflict', 'offer_over', `The transfer is ${transfer.status}.`);
+      }
+      const ticket = (await lockTicket(tx, tenantId, transfer.ticket_id)) as TicketRow;
+      const valid = ticket.status === 'active' && ticket.user_id === transfer.from_user_id;
+      if (input.answer === 'accept' && !valid) {
+        throw new DomainError(
+          'conflict',
+          'not_transferable',
+          `A ticket that is ${ticket.status} cannot be transferred.`,
+        );
+      }
+      const row = await tx
+        .updateTable('transfers')
+        .set({ status: input.answer === 'accept' ? 'requested' : 'cancelled', updated_at: now })
+        .where('tenant_id', '=', tenantId)
+        .where('id', '=', transfer.id)
+        .returningAll()
+        .executeTakeFirstOrThrow();
+      if (row.status === 'requested') {
+        const message = { transferId: row.id, ticketId: ticket.id, eventId: ticket.event_id };
+        await enqueue(tx, now, [{ kind: 'ticket.transfer', body: message }], call.requestId);
+      }
+      return { status: 200, body: showTransfer(row) };
+    }),
+  );
+  return body as TransferView;
+}

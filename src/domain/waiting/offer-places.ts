@@ -1,0 +1,144 @@
+import { sql } from 'kysely';
+import type { AppContext } from '../../context.ts';
+import type { Message } from '../../messages.ts';
+import { newCode, newId, type TenantId } from '../../platform/ids.ts';
+import { enqueue } from '../../platform/outbox.ts';
+import { type TenantTx, withTenant } from '../../platform/tenant-tx.ts';
+import { countWaiting, lockCounter } from './queries.ts';
+
+const OFFER_MS = 30 * 60_000;
+/** Offers made in one transaction; the next look makes the next. */
+const AT_ONCE = 100;
+
+/**
+ * Gives the free places of a ticket type to those who wait for it, in their order, as holds of half an hour. Ends offers
+ * that nobody took first. Returns how many offers were made. Does nothing for a type without a list.
+ */
+export async function offerPlaces(
+  ctx: Pick<AppContext, 'db' | 'clock'>,
+  tenantId: TenantId,
+  ticketTypeId: string,
+): Promise<number> {
+  const now = ctx.clock.now();
+  return withTenant(ctx.db, tenantId, async (tx) => {
+    const known = await tx
+      .selectFrom('waiting_list')
+      .select('id')
+      .where('tenant_id', '=', tenantId)
+      .where('ticket_type_id', '=', ticketTypeId)
+      .where('state', 'in', ['waiting', 'offered'])
+      .limit(1)
+      .executeTakeFirst();
+    if (!known || !(await lockCounter(tx, tenantId, ticketTypeId))) return 0;
+    await sql`select reclaim_expired_holds(${tenantId}, ${ticketTypeId}, ${now})`.execute(tx);
+    await endOffers(tx, tenantId, now, ticketTypeId);
+    const counter = await lockCounter(tx, tenantId, ticketTypeId);
+    let left = counter ? counter.capacity - counter.held - counter.sold : 0;
+    const entries = await tx
+      .selectFrom('waiting_list')
+      .selectAll()
+      .where('tenant_id', '=', tenantId)
+      .where('ticket_type_id', '=', ticketTypeId)
+      .where('state', '=', 'waiting')
+      .orderBy('id')
+      .limit(AT_ONCE)
+      .forUpdate()
+      .execute();
+    const messages: Message[] = [];
+    for (const entry of entries) {
+      // The line stays a line: a small wish does not pass a large one that stands before it.
+      if (entry.quantity > left) break;
+      left -= entry.quantity;
+      messages.push(await offer(tx, tenantId, now, entry));
+    }
+    await countWaiting(tx, tenantId, now, ticketTypeId);
+    await enqueue(tx, now, messages);
+    return messages.length;
+  });
+}
+
+type Entry = {
+  id: string;
+  event_id: string;
+  ticket_type_id: string;
+  user_id: string;
+  customer_name: string;
+  customer_email: string;
+  quantity: number;
+};
+
+async function offer(tx: TenantTx, tenantId: TenantId, now: Date, entry: Entry): Promise<Message> {
+  const holdId = newId();
+  const code = newCode('OFF', now);
+  const expiresAt = new Date(now.getTime() + OFFER_MS);
+  await tx
+    .updateTable('inventory')
+    .set((eb) => ({ held: eb('held', '+', entry.quantity) }))
+    .where('tenant_id', '=', tenantId)
+    .where('ticket_type_id', '=', entry.ticket_type_id)
+    .execute();
+  await tx
+    .insertInto('holds')
+    .columns([
+      'tenant_id',
+      'id',
+      'group_id',
+      'code',
+      'kind',
+      'event_id',
+      'ticket_type_id',
+      'user_id',
+      'customer_name',
+      'customer_email',
+      'quantity',
+      'unit_price_minor',
+      'expires_at',
+      'created_at',
+    ])
+    .expression((eb) =>
+      eb
+        .selectFrom('ticket_types as t')
+        .select([
+          't.tenant_id',
+          sql<string>`${holdId}::uuid`.as('id'),
+          sql<string>`${holdId}::uuid`.as('group_id'),
+          sql<string>`${code}`.as('code'),
+          sql<string>`'offer'`.as('kind'),
+          't.event_id',
+          't.id as ticket_type_id',
+          sql<string>`${entry.user_id}`.as('user_id'),
+          sql<string>`${entry.customer_name}`.as('customer_name'),
+          sql<string>`${entry.customer_email}`.as('customer_email'),
+          sql<number>`${entry.quantity}::smallint`.as('quantity'),
+          't.price_minor',
+          sql<Date>`${expiresAt}::timestamptz`.as('expires_at'),
+          sql<Date>`${now}::timestamptz`.as('created_at'),
+        ])
+        .where('t.tenant_id', '=', tenantId)
+        .where('t.id', '=', entry.ticket_type_id),
+    )
+    .execute();
+  await tx
+    .updateTable('waiting_list')
+    .set({ state: 'offered', hold_group: holdId, offer_expires_at: expiresAt, updated_at: now })
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', entry.id)
+    .execute();
+  const body = {
+    entryId: entry.id,
+    eventId: entry.event_id,
+    userId: entry.user_id,
+    code,
+    expiresAt: expiresAt.toISOString(),
+  };
+  return { kind: 'waiting.offered', body };
+}
+
+/** An offer that was bought is accepted; one whose hold ended otherwise has expired. */
+async function endOffers(tx: TenantTx, tenantId: TenantId, now: Date, ticketTypeId: string): Promise<void> {
+  await sql`
+    update waiting_list w set state = case h.state when 'converted' then 'accepted' else 'expired' end, updated_at = ${now}
+    from holds h
+    where w.tenant_id = ${tenantId} and w.ticket_type_id = ${ticketTypeId} and w.state = 'offered'
+      and h.tenant_id = w.tenant_id and h.group_id = w.hold_group and h.state <> 'active'`.execute(tx);
+}

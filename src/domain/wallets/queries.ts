@@ -1,0 +1,35 @@
+import type { TenantId } from '../../platform/ids.ts';
+import type { TenantTx } from '../../platform/tenant-tx.ts';
+
+export type Wallet = { address: string; userId: string; custody: 'custodial' | 'linked' };
+
+/** The wallet that a user's tickets go to. */
+export async function findPrimaryWallet(
+  tx: TenantTx,
+  tenantId: TenantId,
+  userId: string,
+): Promise<Wallet | undefined> {
+  const row = await tx
+    .selectFrom('wallets')
+    .select(['address', 'user_id', 'custody'])
+    .where('tenant_id', '=', tenantId)
+    .where('user_id', '=', userId)
+    .where('is_primary', '=', true)
+    .executeTakeFirst();
+  return row && { address: row.address, userId: row.user_id, custody: row.custody as Wallet['custody'] };
+}
+
+/** Whose wallet an address is, if we know it. */
+export async function findWallet(
+  tx: TenantTx,
+  tenantId: TenantId,
+  address: string,
+): Promise<Wallet | undefined> {
+  const row = await tx
+    .selectFrom('wallets')
+    .select(['address', 'user_id', 'custody'])
+    .where('tenant_id', '=', tenantId)
+    .where('address', '=', address)
+    .executeTakeFirst();
+  return row && { address: row.address, userId: row.user_id, custody: row.custody as Wallet['custody'] };
+}
