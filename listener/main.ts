@@ -1,0 +1,15 @@
+import { createRpc } from '../src/domain/chain/rpc.ts';
+import { runProcess } from '../src/main/run-process.ts';
+import { runListener } from './run-listener.ts';
+
+await runProcess('listener', async (services, signal) => {
+  const { config } = services;
+  const db = services.openDb(config.DATABASE_LISTENER_URL);
+  const rpc = createRpc({ ...services, url: config.CHAIN_RPC_URL as string });
+  const programId = config.CHAIN_PROGRAM_ID as string;
+  const newChain = process.argv.includes('--new-chain');
+  await runListener(
+    { ...services, db, rpc, programId },
+    { wsUrl: config.CHAIN_WS_URL as string, signal, newChain },
+  );
+});
