@@ -1,0 +1,19 @@
+import { createApp } from '../api/app.ts';
+import { createChainReader } from '../domain/chain/chain-reader.ts';
+import { createRpc } from '../domain/chain/rpc.ts';
+import { createProvider } from '../domain/payments/create-provider.ts';
+import { runProcess } from './run-process.ts';
+import { serveHttp } from './serve-http.ts';
+
+await runProcess('api', async (services, signal) => {
+  const { config, log } = services;
+  const db = services.openDb(config.DATABASE_URL);
+  const bus = await services.openBus();
+  const rpc = createRpc({ ...services, url: config.CHAIN_RPC_URL as string });
+  const chain = createChainReader(rpc, config.CHAIN_PROGRAM_ID as string);
+  const payments = createProvider({ ...services, db });
+  const app = createApp({ ...services, db, bus, chain, payments });
+  const { url, closed } = await serveHttp(app, { host: config.HTTP_HOST, port: config.HTTP_PORT, signal });
+  log.info({ url }, 'listening');
+  await closed;
+});

@@ -1,0 +1,17 @@
+import { createProvider } from '../domain/payments/create-provider.ts';
+import { createMailer } from '../platform/mail.ts';
+import { runBackground } from '../workers/run-background.ts';
+import { runProcess } from './run-process.ts';
+
+await runProcess('background', async (services, signal) => {
+  const { config } = services;
+  const db = services.openDb(config.DATABASE_URL);
+  const relay = services.openDb(config.DATABASE_RELAY_URL);
+  const bus = await services.openBus();
+  const payments = createProvider({ ...services, db });
+  const from = config.MAIL_FROM;
+  const sendMail = createMailer(
+    config.SMTP_URL ? { from, smtpUrl: config.SMTP_URL } : { from, folder: config.MAIL_FOLDER as string },
+  );
+  await runBackground({ ...services, db, relay, bus, payments, sendMail }, signal);
+});

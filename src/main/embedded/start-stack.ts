@@ -1,0 +1,249 @@
+import { access, constants, mkdir } from 'node:fs/promises';
+import pg from 'pg';
+import { runListener } from '../../../listener/run-listener.ts';
+import { createApp } from '../../api/app.ts';
+import { type Config, loadConfig } from '../../config.ts';
+import { allPayers } from '../../domain/chain/chain-context.ts';
+import { createChainReader } from '../../domain/chain/chain-reader.ts';
+import { openFileSigner } from '../../domain/chain/file-signer.ts';
+import { recoverFromReset } from '../../domain/chain/recover-from-reset.ts';
+import { createRpc } from '../../domain/chain/rpc.ts';
+import { createProvider } from '../../domain/payments/create-provider.ts';
+import { topology } from '../../messages.ts';
+import { createLocalBus } from '../../platform/bus-local.ts';
+import { createRabbitBus } from '../../platform/bus-rabbit.ts';
+import { createMemoryCache } from '../../platform/cache-memory.ts';
+import { createRedisCache } from '../../platform/cache-redis.ts';
+import { systemClock } from '../../platform/clock.ts';
+import { createDb } from '../../platform/db.ts';
+import { noFailpoints } from '../../platform/failpoints.ts';
+import { createLogger } from '../../platform/logger.ts';
+import { createMailer } from '../../platform/mail.ts';
+import { createMetrics } from '../../platform/metrics.ts';
+import { migrate } from '../../platform/migrate.ts';
+import { periodic } from '../../platform/periodic.ts';
+import { runBackground } from '../../workers/run-background.ts';
+import { runMintWorker } from '../../workers/run-mint-worker.ts';
+import { initChain } from '../init-chain.ts';
+import { serveHttp } from '../serve-http.ts';
+import { isFree } from './find-port.ts';
+import { forwardPort } from './forward-port.ts';
+import { type LocalIdentity, openLocalIdentity } from './local-identity.ts';
+import { startChain } from './start-chain.ts';
+import { startPostgres } from './start-postgres.ts';
+
+export type Stack = {
+  url: string;
+  rpcUrl: string;
+  programId: string;
+  identity: LocalIdentity;
+  db: ReturnType<typeof createDb>;
+  stop(): Promise<void>;
+};
+
+/** Told of each thing that was set up, with what there is to say about it. */
+export type Report = (what: string, detail?: string) => void;
+
+/** The program's address on every local chain; see Anchor.toml. */
+const LOCAL_PROGRAM_ID = 'TesseraTicket111111111111111111111111111111';
+const SLOT_MS = 400;
+const SAVE_EVERY_MS = 15_000;
+const SOL = 1_000_000_000;
+const root = new URL('../../..', import.meta.url).pathname;
+
+/**
+ * Sets everything up in this one process: PostgreSQL and the Solana runtime that npm brought, the in-process bus and
+ * cache (or RabbitMQ and Redis where AMQP_URL and REDIS_URL name them), API, workers and listener.
+ */
+export async function startStack(options: {
+  env: Record<string, string | undefined>;
+  folder: string;
+  report: Report;
+  slotTimeMs?: number;
+}): Promise<Stack> {
+  const { env, folder, report, slotTimeMs = SLOT_MS } = options;
+  const closers: (() => unknown)[] = [];
+  const stopping = new AbortController();
+  try {
+    await openFolder(folder);
+    const identity = await openLocalIdentity(`${folder}/identity.json`);
+    const config = embeddedConfig(env, identity, folder);
+    if (config.HTTP_PORT > 0 && !(await isFree(config.HTTP_PORT, config.HTTP_HOST))) {
+      throw new Error(`Port ${config.HTTP_PORT} is in use by another program; set HTTP_PORT to a free one.`);
+    }
+    const log = createLogger({
+      level: config.LOG_LEVEL,
+      process: 'up',
+      destination: `${folder}/tessera.log`,
+    });
+    const metrics = createMetrics();
+    metrics.collectProcess();
+    const clock = systemClock;
+
+    const postgres = await startPostgres({ folder: `${folder}/postgres` });
+    closers.unshift(() => postgres.stop());
+    report('PostgreSQL', `port ${postgres.port}`);
+    const urls = await openDatabase(postgres.url);
+    report('database', urls.applied.length > 0 ? `${urls.applied.length} migrations applied` : 'up to date');
+    const open = (user: string) => {
+      const db = createDb({
+        url: postgres.url(user, DATABASE),
+        poolSize: 10,
+        log,
+        applicationName: `up-${user}`,
+      });
+      closers.unshift(() => db.close());
+      return db;
+    };
+    const db = open('tessera_app');
+    const relay = open('tessera_relay');
+    const listenerDb = open('tessera_listener');
+
+    const programId = config.CHAIN_PROGRAM_ID ?? LOCAL_PROGRAM_ID;
+    const chain = await startChain({
+      programId,
+      soPath: `${root}programs/ticketing/ticketing.so`,
+      slotTimeMs,
+      snapshotFile: `${folder}/chain.json`,
+    });
+    closers.unshift(() => chain.stop());
+    const forwards = [await forwardPort(8899, chain.rpcUrl), await forwardPort(8900, chain.wsUrl)];
+    for (const server of forwards) if (server) closers.unshift(() => server.close());
+    const rpcUrl = forwards.every(Boolean) ? 'http://127.0.0.1:8899' : chain.rpcUrl;
+    report('Solana runtime', rpcUrl);
+    const signer = await openFileSigner(`${folder}/signer.json`);
+    for (const key of [{ use: 'admin' } as const, ...allPayers()])
+      chain.fund(await signer.address(key), 1_000 * SOL);
+    const initialised = await initChain({ rpcUrl: chain.rpcUrl, programId, signer });
+    report('ticketing program', initialised ? `${programId}, configured` : programId);
+
+    const cache = config.REDIS_URL
+      ? createRedisCache({ url: config.REDIS_URL, prefix: config.REDIS_PREFIX, log, metrics })
+      : createMemoryCache();
+    closers.unshift(() => cache.close());
+    const bus = config.AMQP_URL
+      ? await createRabbitBus({ url: config.AMQP_URL, namespace: config.AMQP_NAMESPACE, topology, log })
+      : createLocalBus({ topology, log });
+    closers.unshift(() => bus.close());
+    report(
+      'bus and cache',
+      `${config.AMQP_URL ? 'RabbitMQ' : 'in process'}, ${config.REDIS_URL ? 'Redis' : 'in memory'}`,
+    );
+
+    const rpc = createRpc({ url: chain.rpcUrl, cache, log, metrics });
+    const services = {
+      config: { ...config, CHAIN_PROGRAM_ID: programId },
+      log,
+      metrics,
+      clock,
+      cache,
+      failpoints: noFailpoints,
+    };
+    const recovery = await recoverFromReset({ ...services, db, relay, rpc, programId });
+    if (chain.restored) report('chain restored', describeRecovery(chain.restored, recovery));
+
+    const payments = createProvider({ ...services, db });
+    const sendMail = createMailer({ from: config.MAIL_FROM, folder: config.MAIL_FOLDER as string });
+    const { signal } = stopping;
+    const running = Promise.all([
+      runBackground({ ...services, db, relay, bus, payments, sendMail }, signal),
+      runMintWorker({ ...services, db, relay, bus, rpc, signer, programId }, signal),
+      runListener(
+        { ...services, db: listenerDb, rpc, programId },
+        { wsUrl: chain.wsUrl, signal, newChain: true },
+      ),
+      saveRegularly(chain.save, log, signal),
+    ]);
+    running.catch((error: Error) => log.fatal({ err: error }, 'a worker ended'));
+    closers.unshift(() => running);
+    report('workers', 'outbox relay, background, mint worker, listener');
+
+    const app = createApp({ ...services, db, bus, chain: createChainReader(rpc, programId), payments });
+    const { url, closed } = await serveHttp(app, { host: config.HTTP_HOST, port: config.HTTP_PORT, signal });
+    closers.unshift(() => closed);
+    report('API', url);
+    return { url, rpcUrl, programId, identity, db, stop: () => stop(stopping, closers, chain.save) };
+  } catch (error) {
+    await stop(stopping, closers);
+    throw error;
+  }
+}
+
+const DATABASE = 'tessera';
+
+async function openDatabase(url: (user: string, database: string) => string): Promise<{ applied: string[] }> {
+  const admin = new pg.Client({ connectionString: url('postgres', 'postgres') });
+  await admin.connect();
+  const { rowCount } = await admin.query('select from pg_database where datname = $1', [DATABASE]);
+  if (rowCount === 0) await admin.query(`create database ${DATABASE}`);
+  await admin.end();
+  const logins = ['tessera_app', 'tessera_relay', 'tessera_listener'].map((role) => url(role, DATABASE));
+  return {
+    applied: await migrate({ ownerUrl: url('postgres', DATABASE), folder: `${root}migrations`, logins }),
+  };
+}
+
+function embeddedConfig(
+  env: Record<string, string | undefined>,
+  identity: LocalIdentity,
+  folder: string,
+): Config {
+  return loadConfig(
+    {
+      NODE_ENV: 'development',
+      RATE_LIMIT_PER_MINUTE: '6000',
+      PUBLIC_URL: `http://${env.HTTP_HOST ?? '127.0.0.1'}:${env.HTTP_PORT ?? '8080'}`,
+      JWT_ISSUER: identity.issuer,
+      JWT_AUDIENCE: identity.audience,
+      JWT_ALGORITHMS: 'EdDSA',
+      JWT_PUBLIC_KEYS: identity.publicKeys,
+      QR_MASTER_KEYS: identity.codeKeys,
+      MAIL_FOLDER: `${folder}/mail`,
+      ...env,
+    },
+    'up',
+  );
+}
+
+async function openFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new Error(
+      `The folder ${folder} cannot be used (${(error as Error).message}); it keeps all data of the stack.`,
+    );
+  }
+}
+
+function describeRecovery(
+  restored: { accounts: number; savedAt: string },
+  recovery: { reminted: number; open: number },
+): string {
+  const again =
+    recovery.reminted > 0 ? `; ${recovery.reminted} tickets were not in it and are minted again` : '';
+  const open = recovery.open > 0 ? `; ${recovery.open} transactions of the last run are sent anew` : '';
+  return `${restored.accounts} accounts as of ${restored.savedAt}${again}${open}; signatures of earlier runs no longer resolve`;
+}
+
+async function saveRegularly(
+  save: () => Promise<void>,
+  log: ReturnType<typeof createLogger>,
+  signal: AbortSignal,
+): Promise<void> {
+  await periodic('chain snapshot', { everyMs: SAVE_EVERY_MS, log, signal }, save);
+}
+
+async function stop(
+  stopping: AbortController,
+  closers: (() => unknown)[],
+  save?: () => Promise<void>,
+): Promise<void> {
+  stopping.abort();
+  // The workers stop first, so that the snapshot holds all they did.
+  for (const [i, close] of closers.entries()) {
+    await Promise.resolve(close()).catch((error: Error) => console.error(`stopping: ${error.message}`));
+    if (i === 1 && save)
+      await save().catch((error: Error) => console.error(`saving the chain: ${error.message}`));
+  }
+}

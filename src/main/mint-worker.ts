@@ -1,0 +1,15 @@
+import { openFileSigner } from '../domain/chain/file-signer.ts';
+import { createRpc } from '../domain/chain/rpc.ts';
+import { runMintWorker } from '../workers/run-mint-worker.ts';
+import { runProcess } from './run-process.ts';
+
+await runProcess('mint-worker', async (services, signal) => {
+  const { config } = services;
+  const db = services.openDb(config.DATABASE_URL);
+  const relay = services.openDb(config.DATABASE_RELAY_URL);
+  const bus = await services.openBus();
+  const rpc = createRpc({ ...services, url: config.CHAIN_RPC_URL as string });
+  const signer = await openFileSigner(config.SIGNER_KEY_FILE as string);
+  const programId = config.CHAIN_PROGRAM_ID as string;
+  await runMintWorker({ ...services, db, relay, bus, rpc, signer, programId }, signal);
+});

@@ -1,0 +1,68 @@
+import type { Config } from '../config.ts';
+import { topology } from '../messages.ts';
+import type { Bus } from '../platform/bus.ts';
+import { createRabbitBus } from '../platform/bus-rabbit.ts';
+import type { Cache } from '../platform/cache.ts';
+import { createMemoryCache } from '../platform/cache-memory.ts';
+import { createRedisCache } from '../platform/cache-redis.ts';
+import { type Clock, systemClock } from '../platform/clock.ts';
+import { createDb, type Db } from '../platform/db.ts';
+import { createFailpoints, type Failpoints, noFailpoints } from '../platform/failpoints.ts';
+import { createLogger, type Logger } from '../platform/logger.ts';
+import { createMetrics, type Metrics } from '../platform/metrics.ts';
+
+/** What every process has, opened from its configuration and closed in the opposite order. */
+export type Services = {
+  config: Config;
+  log: Logger;
+  metrics: Metrics;
+  clock: Clock;
+  failpoints: Failpoints;
+  cache: Cache;
+  openDb(url: string | undefined): Db;
+  openBus(): Promise<Bus>;
+  close(): Promise<void>;
+};
+
+export function openServices(config: Config, name: string): Services {
+  const log = createLogger({ level: config.LOG_LEVEL, process: name });
+  const metrics = createMetrics();
+  metrics.collectProcess();
+  const closers: (() => Promise<void>)[] = [];
+  const cache = config.REDIS_URL
+    ? createRedisCache({ url: config.REDIS_URL, prefix: config.REDIS_PREFIX, log, metrics })
+    : createMemoryCache();
+  closers.push(() => cache.close());
+  return {
+    config,
+    log,
+    metrics,
+    clock: systemClock,
+    failpoints:
+      config.FAILPOINTS && config.NODE_ENV !== 'production'
+        ? createFailpoints(config.FAILPOINTS)
+        : noFailpoints,
+    cache,
+    openDb(url) {
+      const poolSize = config.DATABASE_POOL_SIZE;
+      const db = createDb({ url: url as string, poolSize, log, applicationName: `tessera-${name}` });
+      closers.push(() => db.close());
+      return db;
+    },
+    async openBus() {
+      const bus = await createRabbitBus({
+        url: config.AMQP_URL as string,
+        namespace: config.AMQP_NAMESPACE,
+        topology,
+        log,
+      });
+      closers.push(() => bus.close());
+      return bus;
+    },
+    async close() {
+      for (const close of closers.reverse()) {
+        await close().catch((error: Error) => log.warn({ err: error.message }, 'closing a service'));
+      }
+    },
+  };
+}
