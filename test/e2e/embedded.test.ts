@@ -1,0 +1,177 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { Connection } from '@solana/web3.js';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { toAddress } from '../../programs-client/addresses.ts';
+import { verifyTicket } from '../../programs-client/verify-ticket.ts';
+import type { TicketView } from '../../src/domain/tickets/schema.ts';
+import { findPort } from '../../src/main/embedded/find-port.ts';
+import { waitFor } from '../../src/platform/retry.ts';
+import { type Child, runChild } from '../support/run-child.ts';
+
+let folder: string;
+let port: number;
+const started: Child[] = [];
+
+beforeAll(async () => {
+  folder = await mkdtemp(`${tmpdir()}/tessera-up-`);
+  port = await findPort(18_200);
+});
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((child) => child.stop('SIGKILL')));
+});
+afterAll(async () => {
+  // A test that failed may have left a PostgreSQL behind.
+  const pid = Number(
+    (await readFile(`${folder}/postgres/data/postmaster.pid`, 'utf8').catch(() => '')).split('\n')[0],
+  );
+  if (pid) process.kill(pid, 'SIGINT');
+  await waitFor(
+    () =>
+      readFile(`${folder}/postgres/data/postmaster.pid`).then(
+        () => false,
+        () => true,
+      ),
+    { timeoutMs: 10_000 },
+  );
+  await rm(folder, { recursive: true, force: true });
+});
+
+function start(args: string[] = [], env: Record<string, string> = {}): Child {
+  const child = runChild('src/main/up.ts', { DATA_FOLDER: folder, HTTP_PORT: String(port), ...env }, args);
+  started.push(child);
+  return child;
+}
+
+async function untilUp(child: Child): Promise<string> {
+  const up = await Promise.race([
+    waitFor(async () => /Up after/.test(child.output()) && /Solana RPC (\S+)/.exec(child.output())?.[1], {
+      timeoutMs: 60_000,
+    }),
+    child.ended.then(() => undefined),
+  ]);
+  if (up === undefined) throw new Error(`it did not come up:\n${child.output()}`);
+  return up;
+}
+
+async function stop(child: Child): Promise<number> {
+  const begin = performance.now();
+  expect(await child.stop('SIGINT'), child.output()).toBe(0);
+  return performance.now() - begin;
+}
+
+/** The admin key that the walk printed, and the tickets of its tenant. */
+const keyIn = (output: string): string => /admin key\s+(tk_live_\S+)/.exec(output)?.[1] ?? '';
+
+async function tickets(key: string): Promise<TicketView[]> {
+  const response = await fetch(`http://127.0.0.1:${port}/api/tickets`, {
+    headers: { authorization: `Bearer ${key}` },
+  });
+  return ((await response.json()) as { items: TicketView[] }).items;
+}
+
+async function untilOnChain(key: string, rpcUrl: string): Promise<TicketView[]> {
+  const connection = new Connection(rpcUrl, 'confirmed');
+  const found = await waitFor(
+    async () => {
+      const items = await tickets(key);
+      if (items.length === 0 || items.some(({ nftMint }) => nftMint === null)) return false;
+      for (const { nftMint, ownerWallet } of items) {
+        const state = await verifyTicket(connection, toAddress(nftMint ?? '')).catch(() => undefined);
+        if (state?.holder !== ownerWallet) return false;
+      }
+      return items;
+    },
+    { timeoutMs: 20_000 },
+  );
+  if (!found) throw new Error(`not on chain: ${JSON.stringify(await tickets(key))}`);
+  return found;
+}
+
+describe('npm start', () => {
+  let key: string;
+  let before: TicketView[];
+
+  it('sets everything up and walks an order through it in under a minute', async () => {
+    const begin = performance.now();
+    const child = start();
+    const rpcUrl = await untilUp(child);
+    expect(performance.now() - begin).toBeLessThan(60_000);
+    for (const step of [
+      'mint confirmed',
+      'listener',
+      'second scan',
+      'transfer on chain',
+      "the new holder's code",
+      'check-in on chain',
+    ]) {
+      expect(child.output()).toContain(step);
+    }
+    key = keyIn(child.output());
+    before = await untilOnChain(key, rpcUrl);
+    expect(before).toHaveLength(2);
+    expect(await stop(child)).toBeLessThan(10_000);
+  });
+
+  it('keeps database and chain over a stop', async () => {
+    const child = start(['--no-demo']);
+    const rpcUrl = await untilUp(child);
+    expect(child.output()).toMatch(/chain restored\s+\d+ accounts/);
+    expect(child.output()).not.toContain('minted again');
+    const after = await untilOnChain(key, rpcUrl);
+    expect(after.map(({ id, nftMint, ownerWallet }) => [id, nftMint, ownerWallet])).toEqual(
+      before.map(({ id, nftMint, ownerWallet }) => [id, nftMint, ownerWallet]),
+    );
+    await stop(child);
+  });
+
+  it('starts again after it was killed, and mints what the chain has lost at the same addresses', async () => {
+    const doomed = start(['--no-demo']);
+    await untilUp(doomed);
+    await doomed.stop('SIGKILL');
+    await rm(`${folder}/chain.json`);
+    await writeFile(
+      `${folder}/chain.json`,
+      JSON.stringify({ slot: 1_000, savedAt: new Date().toISOString(), accounts: {} }),
+    );
+
+    const child = start(['--no-demo']);
+    const rpcUrl = await untilUp(child);
+    expect(child.output()).toContain('2 tickets were not in it and are minted again');
+    const after = await untilOnChain(key, rpcUrl);
+    expect(after.map(({ id, nftMint }) => [id, nftMint])).toEqual(
+      before.map(({ id, nftMint }) => [id, nftMint]),
+    );
+    await stop(child);
+  });
+
+  it('says in a sentence when its port is taken', async () => {
+    const taken = createServer().listen(port, '127.0.0.1');
+    try {
+      const child = start(['--no-demo']);
+      expect(await child.ended).toBe(1);
+      expect(child.output()).toContain(
+        `Port ${port} is in use by another program; set HTTP_PORT to a free one.`,
+      );
+      expect(child.output()).not.toContain('    at ');
+    } finally {
+      taken.close();
+    }
+  });
+
+  it('says in a sentence when its folder cannot be used', async () => {
+    const file = `${folder}/a-file`;
+    await writeFile(file, '');
+    const child = start(['--no-demo'], { DATA_FOLDER: file });
+    expect(await child.ended).toBe(1);
+    expect(child.output()).toContain(`The folder ${file} cannot be used`);
+    expect(child.output()).not.toContain('    at ');
+  });
+
+  it('says in a sentence what is wrong with a setting', async () => {
+    const child = start(['--no-demo'], { HTTP_PORT: 'eighty' });
+    expect(await child.ended).toBe(1);
+    expect(child.output()).toMatch(/HTTP_PORT .*number/i);
+  });
+});

@@ -1,0 +1,116 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { Connection } from '@solana/web3.js';
+import { runListener } from '../../listener/run-listener.ts';
+import { createApp } from '../../src/api/app.ts';
+import { allPayers, type ChainContext } from '../../src/domain/chain/chain-context.ts';
+import { createChainReader } from '../../src/domain/chain/chain-reader.ts';
+import { openFileSigner } from '../../src/domain/chain/file-signer.ts';
+import type { ListenerContext } from '../../src/domain/chain/listener-context.ts';
+import { createRpc, type Rpc } from '../../src/domain/chain/rpc.ts';
+import type { EmbeddedChain } from '../../src/main/embedded/start-chain.ts';
+import { initChain } from '../../src/main/init-chain.ts';
+import { relayOutbox } from '../../src/platform/outbox-relay.ts';
+import { waitFor } from '../../src/platform/retry.ts';
+import { runMintWorker } from '../../src/workers/run-mint-worker.ts';
+import { type RpcProxy, startRpcProxy } from './rpc-proxy.ts';
+import { startTestChain } from './test-chain.ts';
+import {
+  createTestContext,
+  createTestTenant,
+  LOCAL_PROGRAM_ID,
+  type TestContext,
+  type TestTenant,
+} from './test-context.ts';
+
+const SOL = 1_000_000_000;
+const PATIENCE = { timeoutMs: 20_000, everyMs: 30 };
+
+/** Something that runs until it is stopped; `ended` rejects when it failed. */
+export type Running = { stop(): Promise<void>; ended: Promise<void> };
+
+/** The real chain with API, outbox relay and mint worker in this process. The listener is started by the test. */
+export type ChainWorld = {
+  ctx: TestContext;
+  chainCtx: ChainContext;
+  listenerCtx: ListenerContext;
+  chain: EmbeddedChain;
+  /** The node that everything of ours asks. */
+  proxy: RpcProxy;
+  /** Asks the chain directly. */
+  connection: Connection;
+  tenant: TestTenant;
+  startWorker(): Running;
+  startListener(options?: { newChain?: boolean; ctx?: Partial<ListenerContext> }): Running;
+  until<T>(what: string, probe: () => Promise<T | undefined | null | false>): Promise<T>;
+  close(): Promise<void>;
+};
+
+export async function createChainWorld(): Promise<ChainWorld> {
+  const [chain, folder] = await Promise.all([startTestChain(), mkdtemp(`${tmpdir()}/tessera-world-`)]);
+  const proxy = await startRpcProxy(chain.rpcUrl);
+  const ctx = await createTestContext({ rpcUrl: proxy.url });
+  const signer = await openFileSigner(`${folder}/signer.json`);
+  for (const key of [{ use: 'admin' } as const, ...allPayers()])
+    chain.fund(await signer.address(key), 1_000 * SOL);
+  await initChain({ rpcUrl: chain.rpcUrl, programId: LOCAL_PROGRAM_ID, signer });
+  const rpc: Rpc = createRpc({ ...ctx, url: proxy.url });
+  const { app: db, relay, listener } = ctx.database;
+  const chainCtx: ChainContext = { ...ctx, db, relay, rpc, signer, programId: LOCAL_PROGRAM_ID };
+  const listenerCtx: ListenerContext = { ...ctx, db: listener, rpc, programId: LOCAL_PROGRAM_ID };
+  const app = createApp({ ...ctx, chain: createChainReader(rpc, LOCAL_PROGRAM_ID) });
+  const running = new Set<Running>();
+
+  function run(work: (signal: AbortSignal) => Promise<unknown>): Running {
+    const stopping = new AbortController();
+    const ended = work(stopping.signal).then(() => undefined);
+    const handle: Running = {
+      ended,
+      async stop() {
+        stopping.abort();
+        running.delete(handle);
+        await ended;
+      },
+    };
+    // Whoever waits for `ended` sees the failure; nobody has to.
+    ended.catch(() => undefined);
+    running.add(handle);
+    return handle;
+  }
+
+  return {
+    ctx,
+    chainCtx,
+    listenerCtx,
+    chain,
+    proxy,
+    connection: new Connection(chain.rpcUrl, 'confirmed'),
+    tenant: await createTestTenant(ctx, app),
+    startWorker: () =>
+      run((signal) =>
+        Promise.all([
+          relayOutbox({ ...ctx, db: relay, signal, idleMs: 20 }),
+          runMintWorker({ ...chainCtx, bus: ctx.bus }, signal),
+        ]),
+      ),
+    startListener: ({ newChain = false, ctx: overrides = {} } = {}) =>
+      run((signal) =>
+        runListener(
+          { ...listenerCtx, ...overrides },
+          { wsUrl: chain.wsUrl, signal, newChain, finalizeEveryMs: 100 },
+        ),
+      ),
+    async until(what, probe) {
+      const value = await waitFor(probe, PATIENCE);
+      if (value === undefined) throw new Error(`${what} did not come within ${PATIENCE.timeoutMs / 1000} s`);
+      return value;
+    },
+    async close() {
+      for (const handle of [...running]) await handle.stop().catch(() => undefined);
+      await ctx.close();
+      await proxy.close();
+      chain.stop();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
