@@ -250,6 +250,7 @@ begin
   with ended as (
     update holds h set state = 'released', ended_at = p_now
     where h.tenant_id = p_tenant and h.group_id = p_group and h.state = 'active'
+      and h.expires_at > p_now
       and not exists (select from orders o where o.tenant_id = p_tenant and o.id = h.order_id and o.status = 'pending')
     returning h.event_id, h.ticket_type_id, h.quantity
   ), freed as (
