@@ -36,7 +36,7 @@ create type order_head as (
 --   wrong_currency, hold_not_found, hold_expired, hold_used, customer_missing, promo_invalid, promo_exhausted, promo_user_limit    refused
 create function place_orders(p_tenant uuid, p_now timestamptz, p_hold_until timestamptz, p_poll_at timestamptz, p_requests json)
 returns table (n integer, outcome text, details jsonb)
-language plpgsql as $$
+language plpgsql set search_path = public, pg_temp as $$
 declare
   v_requests order_request[];
   v_outcomes text[];
@@ -235,7 +235,7 @@ end $$;
 -- no subtotal and the refusal in customer_name.
 create function redeem_promo_codes(p_tenant uuid, p_now timestamptz, p_requests order_request[], p_heads order_head[])
 returns order_head[]
-language plpgsql as $$
+language plpgsql set search_path = public, pg_temp as $$
 declare
   v_head order_head;
   v_code promo_codes;
@@ -290,7 +290,7 @@ create type order_settlement as (
 -- Outcomes: paid, failed, open, refund_due, unchanged.
 create function settle_orders(p_tenant uuid, p_now timestamptz, p_poll_at timestamptz, p_settlements json)
 returns table (n integer, outcome text, details jsonb)
-language plpgsql as $$
+language plpgsql set search_path = public, pg_temp as $$
 declare
   v_settlements order_settlement[];
   v_outcomes text[];
@@ -427,7 +427,7 @@ end $$;
 -- Takes the places of an order again whose hold ran out, if all of them are still free. The caller holds the locks on
 -- the inventory rows and the holds. What it takes is counted when the tickets are issued.
 create function retake_places(p_tenant uuid, p_now timestamptz, p_order uuid) returns boolean
-language plpgsql as $$
+language plpgsql set search_path = public, pg_temp as $$
 declare
   v_line record;
   v_free integer;
@@ -462,8 +462,6 @@ begin
   return true;
 end $$;
 
-revoke execute on all functions in schema public from public;
-grant execute on function current_tenant() to tessera_app, tessera_relay, tessera_listener;
 grant execute on function place_orders, settle_orders, redeem_promo_codes, retake_places, issue_tickets, grant_places, customer_share,
   reclaim_expired_holds, reserve_places, lock_seats, release_hold, earlier_outcome, sale_refusal, find_nft to tessera_app;
 

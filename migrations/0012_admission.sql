@@ -13,7 +13,7 @@ create type scan_request as (
 create function admit_scans(p_tenant uuid, p_now timestamptz, p_scans json)
 returns table (n integer, result text, reason text, scan_id uuid, scanned_at timestamptz, entry_number integer,
                first_at timestamptz, first_gate text, first_by text, replayed boolean)
-language plpgsql as $$
+language plpgsql set search_path = public, pg_temp as $$
 declare
   v_scan scan_request;
   v_ticket record;
@@ -102,7 +102,6 @@ begin
   end loop;
 end $$;
 
-revoke execute on function admit_scans from public;
 grant execute on function admit_scans to tessera_app;
 
 reset role;
