@@ -386,11 +386,19 @@ begin
   where v_outcomes[s.n] <> 'unchanged' and p.tenant_id = p_tenant and p.id = s.payment_id
     and p.status in ('created', 'unknown', 'requires_action', 'failed');
 
-  insert into refunds (tenant_id, id, order_id, payment_id, amount_minor, currency, reason, requested_by, status, next_attempt_at, created_at, updated_at)
-  select p_tenant, p.id, p.order_id, p.id, p.amount_minor, p.currency, 'paid_too_late', s.actor, 'requested', p_now, p_now, p_now
-  from unnest(v_settlements) s join payments p on p.tenant_id = p_tenant and p.id = s.payment_id
-  where v_outcomes[s.n] = 'refund_due'
-  on conflict do nothing;
+  -- The buyer is told of the money whatever became of the order before.
+  with promised as (
+    insert into refunds (tenant_id, id, order_id, payment_id, amount_minor, currency, reason, requested_by, status, next_attempt_at, created_at, updated_at)
+    select p_tenant, p.id, p.order_id, p.id, p.amount_minor, p.currency, 'paid_too_late', s.actor, 'requested', p_now, p_now, p_now
+    from unnest(v_settlements) s join payments p on p.tenant_id = p_tenant and p.id = s.payment_id
+    where v_outcomes[s.n] = 'refund_due'
+    on conflict do nothing
+    returning *
+  )
+  insert into outbox (tenant_id, id, messages, created_at, next_attempt_at)
+  select p_tenant, r.id, jsonb_build_array(jsonb_build_object('kind', 'payment.refund', 'body', jsonb_build_object(
+    'refundId', r.id, 'orderId', r.order_id, 'amountMinor', r.amount_minor, 'currency', r.currency, 'reason', r.reason))), p_now, p_now
+  from promised r;
 
   select array_agg((s.n, o.id, o.transaction_id, o.user_id, o.event_id, l.ticket_type_id, l.quantity, l.held, l.unit_price_minor,
       l.first_number, l.seat_ids, o.subtotal_minor, o.amount_minor, o.currency, o.customer_name,

@@ -43,17 +43,14 @@ export function testConfig(env: Record<string, string> = {}): Config {
 }
 
 /** A token as the tenant's identity provider would give it out. */
-export function issueToken(
-  claims: { tenantId: string; subject: string; role: Role },
-  lifetime = '1h',
-): Promise<string> {
+export function issueToken(claims: { tenantId: string; subject: string; role: Role }): Promise<string> {
   return new SignJWT({ tenant: claims.tenantId, role: claims.role })
     .setProtectedHeader({ alg: 'EdDSA', typ: 'JWT', kid: 'test' })
     .setSubject(claims.subject)
     .setIssuer(identity.JWT_ISSUER)
     .setAudience(identity.JWT_AUDIENCE)
     .setIssuedAt()
-    .setExpirationTime(lifetime)
+    .setExpirationTime('24h')
     .sign(privateKey);
 }
 

@@ -73,7 +73,7 @@ export async function openTheatre(): Promise<Theatre> {
   const [first] = apps as [ReturnType<typeof createApp>];
   const { tenantId } = await createTestTenant(ctx, first);
   const clients = async (subject: string, role: 'buyer' | 'organiser'): Promise<Client[]> => {
-    const token = await issueToken({ tenantId, subject, role }, '24h');
+    const token = await issueToken({ tenantId, subject, role });
     return apps.map((app) => clientOf(app, token));
   };
   const byBuyer = await Promise.all(BUYERS.map((name) => clients(name, 'buyer')));
