@@ -2,7 +2,6 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { Connection, PublicKey } from '@solana/web3.js';
-import { connect } from 'amqplib';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { accountSizes, decodeTicket } from '../../programs-client/accounts.ts';
 import { toAddress } from '../../programs-client/addresses.ts';
@@ -14,9 +13,9 @@ import type { TicketView } from '../../src/domain/tickets/schema.ts';
 import type { TransferView } from '../../src/domain/transfers/schema.ts';
 import { findPort } from '../../src/main/embedded/find-port.ts';
 import type { EmbeddedChain } from '../../src/main/embedded/start-chain.ts';
-import { topology } from '../../src/messages.ts';
 import type { Role } from '../../src/platform/actor.ts';
 import { waitFor } from '../../src/platform/retry.ts';
+import { deleteTopology } from '../support/delete-topology.ts';
 import { type Child, runChild } from '../support/run-child.ts';
 import { sampleEvent, samplePurchase, sampleTicketType } from '../support/samples.ts';
 import { startTestChain } from '../support/test-chain.ts';
@@ -108,7 +107,7 @@ describe.skipIf(amqp === null || redis === null)(
       await Promise.all([
         database.drop(),
         rm(folder, { recursive: true }),
-        deleteTopology(env.AMQP_NAMESPACE ?? ''),
+        amqp && deleteTopology(amqp, env.AMQP_NAMESPACE ?? ''),
       ]);
       expect(codes, 'every process drains and exits 0').toEqual(codes.map(() => 0));
     });
@@ -318,17 +317,4 @@ async function countMints(connection: Connection, state: Chain): Promise<number>
   });
   const supply = await connection.getTokenSupply(new PublicKey(state.mint ?? ''));
   return tickets.length * Number(supply.value.amount);
-}
-
-async function deleteTopology(namespace: string): Promise<void> {
-  if (!amqp) return;
-  const connection = await connect(amqp);
-  const channel = await connection.createChannel();
-  for (const queue of Object.keys(topology)) {
-    await channel.deleteQueue(`${namespace}${queue}`);
-    await channel.deleteQueue(`${namespace}${queue}.dlq`);
-  }
-  await channel.deleteExchange(`${namespace}tessera`);
-  await channel.deleteExchange(`${namespace}tessera.dead`);
-  await connection.close();
 }

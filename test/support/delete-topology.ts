@@ -1,0 +1,15 @@
+import { connect } from 'amqplib';
+import { topology } from '../../src/messages.ts';
+
+/** Takes everything off the broker at `url` that processes with this namespace have put there. */
+export async function deleteTopology(url: string, namespace: string): Promise<void> {
+  const connection = await connect(url);
+  const channel = await connection.createChannel();
+  for (const queue of Object.keys(topology)) {
+    await channel.deleteQueue(`${namespace}${queue}`);
+    await channel.deleteQueue(`${namespace}${queue}.dlq`);
+  }
+  await channel.deleteExchange(`${namespace}tessera`);
+  await channel.deleteExchange(`${namespace}tessera.dead`);
+  await connection.close();
+}
