@@ -26,14 +26,18 @@ const list = z.string().transform((text) =>
 );
 const algorithms = z.enum(['EdDSA', 'ES256', 'RS256', 'HS256']);
 
+const keySet = z.string().refine(isKeySet, { message: 'must be a JSON Web Key Set, {"keys":[…]}' });
+
 /** Master keys as `id:base64` pairs, the newest first; the others are accepted until retired. */
 const keyRing = z.string().transform((text, context) => {
   const keys = text.split(',').map((pair) => {
     const [id = '', key = ''] = pair.trim().split(':');
-    return { id: Number(id), key: new Uint8Array(Buffer.from(key, 'base64')) };
+    return { id: /^\d{1,3}$/.test(id) ? Number(id) : 256, key: new Uint8Array(Buffer.from(key, 'base64')) };
   });
-  if (keys.some(({ id, key }) => !Number.isInteger(id) || id < 0 || id > 255 || key.length !== 32)) {
+  if (keys.some(({ id, key }) => id > 255 || key.length !== 32)) {
     context.addIssue('must be id:key pairs, id from 0 to 255, key 32 bytes in base64');
+  } else if (new Set(keys.map(({ id }) => id)).size < keys.length) {
+    context.addIssue('must not give two keys the same id');
   }
   return keys;
 });
@@ -73,7 +77,7 @@ const schema = z.object({
   JWT_AUDIENCE: z.string().default('tessera'),
   JWT_ALGORITHMS: list.pipe(z.array(algorithms).min(1)).default(['EdDSA', 'ES256', 'RS256']),
   JWT_JWKS_URL: url(['http', 'https']).optional(),
-  JWT_PUBLIC_KEYS: z.string().optional(),
+  JWT_PUBLIC_KEYS: keySet.optional(),
   JWT_SECRET: z.string().min(32).optional(),
 
   QR_MASTER_KEYS: keyRing.optional(),
@@ -128,25 +132,34 @@ export function loadConfig(env: Record<string, string | undefined>, process: Pro
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
   );
   const parsed = schema.safeParse(given);
-  const problems: string[] = [];
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues)
-      problems.push(`${issue.path.join('.')} ${sentence(issue.message)}`);
-    throw new ConfigError(problems);
-  }
-  const config = parsed.data;
+  const issues = parsed.error?.issues ?? [];
+  const faulty = new Set(issues.map(({ path }) => String(path[0])));
+  const problems = issues.map((issue) => `${issue.path.map(String).join('.')} ${sentence(issue)}.`);
   for (const name of required[process]) {
-    if (config[name] === undefined) problems.push(`${name} is not set; the ${process} process needs it.`);
+    if (given[name] === undefined) problems.push(`${name} is not set; the ${process} process needs it.`);
   }
-  if (process === 'api' || process === 'up') problems.push(...identityProblems(config));
-  if (['api', 'background', 'up'].includes(process)) problems.push(...paymentProblems(config));
-  if (process === 'background' && !config.SMTP_URL && !config.MAIL_FOLDER) {
+  // What is wrong in itself is told once; the rest is checked as if it were not there.
+  const config = parsed.data ?? schema.parse(without(given, faulty));
+  const identityFaulty = [...faulty].some((name) => name.startsWith('JWT_'));
+  if ((process === 'api' || process === 'up') && !identityFaulty) problems.push(...identityProblems(config));
+  if (['api', 'background', 'up'].includes(process) && !PAYMENT_VARIABLES.some((name) => faulty.has(name)))
+    problems.push(...paymentProblems(config));
+  if (process === 'background' && !given.SMTP_URL && !given.MAIL_FOLDER) {
     problems.push(
       'SMTP_URL is not set, nor MAIL_FOLDER to write mails into; the background process needs one of them.',
     );
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);
+}
+
+const PAYMENT_VARIABLES = ['NODE_ENV', 'PAYMENT_PROVIDER', 'ALLOW_TEST_PAYMENTS'];
+
+function without(
+  given: Record<string, string | undefined>,
+  names: Set<string>,
+): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(given).filter(([name]) => !names.has(name)));
 }
 
 function identityProblems(config: Config): string[] {
@@ -181,7 +194,32 @@ function paymentProblems(config: Config): string[] {
   ];
 }
 
-function sentence(message: string): string {
-  const text = message.charAt(0).toLowerCase() + message.slice(1);
-  return text.endsWith('.') ? text : `${text}.`;
+/** What is wrong with a variable, without its value: that may be a secret. */
+function sentence(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_value':
+      return `must be ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.join(', ')}`;
+    case 'invalid_type':
+      return issue.expected === 'int' ? 'must be a whole number' : `must be a ${issue.expected}`;
+    case 'too_small':
+      return `must be at least ${issue.minimum}${unitOf(issue.origin)}`;
+    case 'too_big':
+      return `must be at most ${issue.maximum}${unitOf(issue.origin)}`;
+    default:
+      return issue.message;
+  }
+}
+
+function unitOf(origin: string): string {
+  if (origin === 'string') return ' characters long';
+  return origin === 'array' ? ' of them' : '';
+}
+
+function isKeySet(text: string): boolean {
+  try {
+    const { keys } = JSON.parse(text);
+    return Array.isArray(keys) && keys.length > 0 && keys.every((key) => typeof key?.kty === 'string');
+  } catch {
+    return false;
+  }
 }

@@ -32,6 +32,7 @@ export function createBreaker({
 }: Options): Breaker {
   let failures = 0;
   let openUntil = 0;
+  let probing = false;
 
   function note(state: 'open' | 'closed'): void {
     metrics.circuitOpen.set({ service }, state === 'open' ? 1 : 0);
@@ -43,11 +44,13 @@ export function createBreaker({
   return {
     isOpen: () => performance.now() < openUntil,
     async run(call) {
-      if (performance.now() < openUntil) {
+      const broken = failures >= threshold;
+      if (broken && (probing || performance.now() < openUntil)) {
         throw new DomainError('unavailable', `${service}_unavailable`, `${service} does not answer.`, {
           retryAfter: 5,
         });
       }
+      if (broken) probing = true;
       try {
         const result = await call();
         if (failures >= threshold) {
@@ -64,6 +67,8 @@ export function createBreaker({
           note('open');
         }
         throw error;
+      } finally {
+        if (broken) probing = false;
       }
     },
   };

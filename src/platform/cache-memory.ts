@@ -1,6 +1,8 @@
 import { type Cache, versioned } from './cache.ts';
 import { type Clock, systemClock } from './clock.ts';
 
+const VERSION = /^(\d+)\|/;
+
 type Entry = { value: string; endsAt: number };
 
 /** The cache of one process, at most `maxEntries`, the oldest written leaving first. */
@@ -35,8 +37,8 @@ export function createMemoryCache({
     get: async (key) => live(key)?.value,
     set: async (key, value, ttlSeconds) => put(key, value, after(ttlSeconds)),
     setNewer: async (key, value, version, ttlSeconds) => {
-      const stored = live(key)?.value;
-      if (stored !== undefined && BigInt(stored.slice(0, stored.indexOf('|'))) >= version) return;
+      const stored = VERSION.exec(live(key)?.value ?? '')?.[1];
+      if (stored !== undefined && BigInt(stored) >= version) return;
       put(key, versioned(value, version), after(ttlSeconds));
     },
     delete: async (...keys) => {

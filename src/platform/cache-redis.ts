@@ -84,7 +84,9 @@ export function createRedisCache(options: {
         async () => void (await redis.setNewer(key, String(version), versioned(value, version), ttl)),
         undefined,
       ),
-    delete: (...keys) => attempt('delete', async () => void (await redis.del(keys)), undefined),
+    delete: async (...keys) => {
+      if (keys.length > 0) await attempt('delete', async () => void (await redis.del(keys)), undefined);
+    },
     increment: (key, ttl) =>
       attempt(
         'increment',

@@ -95,14 +95,15 @@ function subscribe(
       metrics.messagesHandled.inc({ queue, outcome });
       return 'done';
     } catch (error) {
-      const again = isDown(error) || (error instanceof RetryableError && raw.attempt + 1 < MAX_ATTEMPTS);
+      const down = isDown(error);
+      const again = down || (error instanceof RetryableError && raw.attempt + 1 < MAX_ATTEMPTS);
       log.warn(
         { kind: raw.kind, attempt: raw.attempt, err: (error as Error).message },
         again ? 'put off' : 'parked',
       );
       metrics.messagesHandled.inc({ queue, outcome: again ? 'deferred' : 'parked' });
       await untilSettled(options, log, () =>
-        again ? putOff(options, raw) : park(options, queue, raw, error as Error),
+        again ? putOff(options, raw, down) : park(options, queue, raw, error as Error),
       );
       return again ? 'done' : 'dead';
     }
@@ -145,10 +146,12 @@ async function untilSettled(
   }
 }
 
-function putOff(options: ConsumerOptions, raw: BusMessage): Promise<void> {
+function putOff(options: ConsumerOptions, raw: BusMessage, down: boolean): Promise<void> {
   const now = options.clock.now();
   const { id, kind, body, requestId } = raw;
-  const again = { id, kind, body, attempt: raw.attempt + 1, ...(requestId ? { requestId } : {}) };
+  // An outage, however long, leaves a message the tries that its handler may need afterwards.
+  const attempt = down ? Math.min(raw.attempt + 1, MAX_ATTEMPTS - 2) : raw.attempt + 1;
+  const again = { id, kind, body, attempt, ...(requestId ? { requestId } : {}) };
   const notBefore = new Date(now.getTime() + 500 + backoff(raw.attempt + 1, 1_000, 60_000));
   return withTenant(options.db, toTenantId(raw.tenantId), (tx) => enqueueAgain(tx, now, again, notBefore));
 }

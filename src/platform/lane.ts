@@ -32,6 +32,7 @@ export function createLane<Item, Result>(options: {
   async function attempt(batch: Waiting<Item, Result>[]): Promise<void> {
     try {
       const results = await flush(batch.map(({ item }) => item));
+      if (results.length !== batch.length) throw new Error('a flush must answer each of its items');
       for (const [i, entry] of batch.entries()) entry.resolve(results[i] as Result);
     } catch (error) {
       // A database that is away fails each of them alike; asking again one by one would only take longer.

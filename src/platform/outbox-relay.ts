@@ -76,7 +76,11 @@ export async function relayOutbox(options: RelayOptions): Promise<void> {
     else await Promise.race([sleep(5, signal), Promise.all(inFlight)]);
   }
   await Promise.allSettled(inFlight);
-  if (confirmed.length > 0) await remove(db, confirmed);
+  if (confirmed.length === 0) return;
+  await remove(db, confirmed).catch((error) =>
+    // They are published again when the lease ends, and their consumers know them.
+    log.warn({ rows: confirmed.length, err: error.message }, 'could not remove what was published'),
+  );
 }
 
 function claim(db: Db, clock: Clock, limit: number): Promise<Row[]> {

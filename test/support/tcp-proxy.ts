@@ -12,6 +12,8 @@ export type TcpProxy = {
   refuse(refused: boolean): void;
   /** Bytes are swallowed from now on and nobody is told, or passed on again. */
   swallow(swallowed: boolean): void;
+  /** What the server says is swallowed from now on, or passed on again. */
+  swallowAnswers(swallowed: boolean): void;
   /** Calls `seen` for each piece that a client sends, before it is passed on; true breaks the connection instead. */
   watch(seen: ((bytes: Buffer) => boolean) | undefined): void;
   close(): Promise<void>;
@@ -23,6 +25,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   const pairs = new Set<[Socket, Socket]>();
   let refused = false;
   let swallowed = false;
+  let answersSwallowed = false;
   let watcher: ((bytes: Buffer) => boolean) | undefined;
 
   const server = createServer((client) => {
@@ -45,7 +48,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       else upstream.write(bytes);
     });
     upstream.on('data', (bytes) => {
-      if (!swallowed) client.write(bytes);
+      if (!swallowed && !answersSwallowed) client.write(bytes);
     });
   });
   server.listen(0, '127.0.0.1');
@@ -64,6 +67,9 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     },
     swallow(value) {
       swallowed = value;
+    },
+    swallowAnswers(value) {
+      answersSwallowed = value;
     },
     watch(seen) {
       watcher = seen;
