@@ -1,10 +1,20 @@
-import { type Bus, type BusMessage, type Handler, PublishError, type Topology } from './bus.ts';
+import {
+  type Bus,
+  type BusMessage,
+  type Handler,
+  PublishError,
+  REDELIVERIES,
+  redeliveryPause,
+  type Topology,
+} from './bus.ts';
 import type { Logger } from './logger.ts';
+import { sleep } from './retry.ts';
 
 type Delivery = { message: BusMessage; settle: (error?: Error) => void };
+type Consumer = { handler: Handler; prefetch: number; running: number; signal: AbortSignal };
 type Queue = {
   waiting: Delivery[];
-  consumers: { handler: Handler; prefetch: number; running: number; signal: AbortSignal }[];
+  consumers: Consumer[];
   deadLetters: BusMessage[];
 };
 
@@ -25,7 +35,7 @@ export function createLocalBus({
     Object.keys(topology).map((name) => [name, { waiting: [], consumers: [], deadLetters: [] }]),
   );
   const running = new Set<Promise<void>>();
-  let closed = false;
+  const closing = new AbortController();
 
   function queueNamed(name: string): Queue {
     const queue = queues.get(name);
@@ -39,7 +49,7 @@ export function createLocalBus({
         const delivery = queue.waiting.shift();
         if (!delivery) return;
         consumer.running++;
-        const work = deliver(name, queue, consumer.handler, delivery).finally(() => {
+        const work = deliver(name, queue, consumer, delivery).finally(() => {
           consumer.running--;
           running.delete(work);
           pump(name, queue);
@@ -49,18 +59,28 @@ export function createLocalBus({
     }
   }
 
-  async function deliver(name: string, queue: Queue, handler: Handler, delivery: Delivery): Promise<void> {
-    try {
-      if ((await handler(delivery.message)) === 'dead') queue.deadLetters.push(delivery.message);
-      delivery.settle();
-    } catch (error) {
-      // Not handled and not parked: the outbox row stays and is delivered again.
-      log.warn(
-        { queue: name, messageId: delivery.message.id, err: (error as Error).message },
-        'a handler failed',
-      );
-      delivery.settle(error as Error);
+  async function deliver(name: string, queue: Queue, consumer: Consumer, delivery: Delivery): Promise<void> {
+    const { message } = delivery;
+    for (let redelivered = 0; ; redelivered++) {
+      try {
+        if ((await consumer.handler(message)) === 'dead') queue.deadLetters.push(message);
+        return delivery.settle();
+      } catch (error) {
+        log.warn({ queue: name, messageId: message.id, err: (error as Error).message }, 'a handler failed');
+        if (redelivered === REDELIVERIES) {
+          queue.deadLetters.push(message);
+          return delivery.settle();
+        }
+        // Not handled and not parked: the outbox row stays and is delivered again.
+        if (!(await sleep(redeliveryPause(redelivered), consumer.signal)))
+          return delivery.settle(error as Error);
+      }
     }
+  }
+
+  /** What waits for consumers that are gone stays in the outbox, and its publisher need not wait for the time-out. */
+  function giveBack(queue: Queue): void {
+    for (const delivery of queue.waiting.splice(0)) delivery.settle(new Error('the consumer stopped'));
   }
 
   function send(message: BusMessage): Promise<void>[] {
@@ -72,13 +92,20 @@ export function createLocalBus({
       (name) =>
         new Promise((resolve, reject) => {
           const queue = queueNamed(name);
-          const delivery: Delivery = { message, settle: (error) => (error ? reject(error) : resolve()) };
-          queue.waiting.push(delivery);
-          setTimeout(() => {
+          const timer = setTimeout(() => {
             const at = queue.waiting.indexOf(delivery);
             if (at >= 0) queue.waiting.splice(at, 1);
             reject(new Error('not confirmed in time'));
           }, confirmTimeoutMs).unref();
+          const delivery: Delivery = {
+            message,
+            settle(error) {
+              clearTimeout(timer);
+              if (error) reject(error);
+              else resolve();
+            },
+          };
+          queue.waiting.push(delivery);
           pump(name, queue);
         }),
     );
@@ -86,7 +113,7 @@ export function createLocalBus({
 
   return {
     async publish(messages) {
-      if (closed)
+      if (closing.signal.aborted)
         throw new PublishError(
           'the bus is closed',
           messages.map((m) => m.id),
@@ -102,16 +129,20 @@ export function createLocalBus({
     },
     async subscribe(name, { prefetch, signal }, handler) {
       const queue = queueNamed(name);
-      const consumer = { handler, prefetch, running: 0, signal };
+      if (signal.aborted || closing.signal.aborted) return;
+      const consumer = { handler, prefetch, running: 0, signal: AbortSignal.any([signal, closing.signal]) };
       queue.consumers.push(consumer);
-      signal.addEventListener('abort', () => queue.consumers.splice(queue.consumers.indexOf(consumer), 1), {
-        once: true,
-      });
+      const leave = (): void => {
+        queue.consumers.splice(queue.consumers.indexOf(consumer), 1);
+        if (queue.consumers.length === 0) giveBack(queue);
+      };
+      consumer.signal.addEventListener('abort', leave, { once: true });
       pump(name, queue);
     },
-    ready: () => !closed,
+    ready: () => !closing.signal.aborted,
     async close() {
-      closed = true;
+      closing.abort();
+      for (const queue of queues.values()) giveBack(queue);
       await Promise.allSettled(running);
     },
     deadLetters: (name) => queueNamed(name).deadLetters,

@@ -1,6 +1,15 @@
 import { type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessage, connect } from 'amqplib';
-import { type Bus, type BusMessage, type Handler, PublishError, type Topology } from './bus.ts';
+import {
+  type Bus,
+  type BusMessage,
+  type Handler,
+  PublishError,
+  REDELIVERIES,
+  redeliveryPause,
+  type Topology,
+} from './bus.ts';
 import type { Logger } from './logger.ts';
+import { sleep } from './retry.ts';
 
 type Options = {
   url: string;
@@ -11,10 +20,19 @@ type Options = {
   confirmTimeoutMs?: number;
 };
 
-type Consumer = { queue: string; prefetch: number; signal: AbortSignal; handler: Handler };
+type Consumer = {
+  queue: string;
+  prefetch: number;
+  signal: AbortSignal;
+  handler: Handler;
+  /** The connection that it consumes on; no other may start it a second time there. */
+  on?: ChannelModel;
+  cancel?: () => Promise<unknown>;
+};
 
-/** A message that was redelivered this often without an answer (its consumer keeps dying) goes to the dead letters. */
-const DELIVERY_LIMIT = 5;
+/** Two of these without a sign of life, and the connection is taken for dead. */
+const HEARTBEAT_SECONDS = '10';
+const CLOSE_MS = 2_000;
 
 /**
  * The bus over RabbitMQ: one topic exchange, quorum queues, each with its dead-letter queue. The connection is
@@ -23,65 +41,84 @@ const DELIVERY_LIMIT = 5;
 export async function createRabbitBus(options: Options): Promise<Bus> {
   const { url, topology, log, namespace = '', confirmTimeoutMs = 5_000 } = options;
   const exchange = `${namespace}tessera`;
-  const consumers: Consumer[] = [];
+  const consumers = new Set<Consumer>();
   const running = new Set<Promise<void>>();
   let publisher: ConfirmChannel | undefined;
   let model: ChannelModel | undefined;
   let returned = new Set<string>();
-  let closing = false;
+  const closing = new AbortController();
 
   async function setUp(fresh: ChannelModel): Promise<void> {
+    // Nobody else listens before this has ended, and an error that nobody listens to would end the process.
+    fresh.on('error', (error) => log.debug({ err: error.message }, 'broker connection'));
     model = fresh;
     const channel = await fresh.createConfirmChannel();
-    await declare(channel, exchange, namespace, topology);
-    returned = new Set();
-    channel.on('return', (message) => returned.add(String(message.properties.messageId)));
     channel.on('error', (error) => log.warn({ err: error.message }, 'publishing channel'));
     channel.on('close', () => {
       if (publisher === channel) publisher = undefined;
-      // A channel that closed alone would leave the connection mute: start over with a new one.
-      if (!closing && model === fresh)
-        fresh.close().catch((error) => log.debug({ err: error.message }, 'closing'));
+      startOver(fresh);
     });
+    await declare(channel, exchange, namespace, topology);
+    returned = new Set();
+    channel.on('return', (message) => returned.add(String(message.properties.messageId)));
     publisher = channel;
     for (const consumer of consumers) await consume(fresh, consumer);
     log.info({ exchange }, 'connected to the broker');
   }
 
+  /** A channel that closed alone, or a queue that went away, would leave a part of the bus mute for ever. */
+  function startOver(on: ChannelModel): void {
+    if (closing.signal.aborted || model !== on) return;
+    on.close().catch((error) => log.debug({ err: error.message }, 'closing'));
+  }
+
   async function consume(on: ChannelModel, consumer: Consumer): Promise<void> {
-    if (consumer.signal.aborted) return;
+    const { queue, prefetch, signal } = consumer;
+    if (signal.aborted || consumer.on === on) return;
+    consumer.on = on;
     const channel = await on.createChannel();
-    channel.on('error', (error) =>
-      log.warn({ queue: consumer.queue, err: error.message }, 'consuming channel'),
-    );
-    await channel.prefetch(consumer.prefetch);
-    const { consumerTag } = await channel.consume(`${namespace}${consumer.queue}`, (raw) => {
-      if (raw === null) return;
+    channel.on('error', (error) => log.warn({ queue, err: error.message }, 'consuming channel'));
+    channel.on('close', () => startOver(on));
+    await channel.prefetch(prefetch);
+    const { consumerTag } = await channel.consume(`${namespace}${queue}`, (raw) => {
+      if (raw === null) {
+        log.warn({ queue }, 'the broker ended a consumer');
+        startOver(on);
+        return;
+      }
       const work = deliver(channel, consumer, raw).finally(() => running.delete(work));
       running.add(work);
     });
-    consumer.signal.addEventListener('abort', () => void channel.cancel(consumerTag).catch(() => undefined), {
-      once: true,
-    });
+    consumer.cancel = () => channel.cancel(consumerTag);
+    if (signal.aborted) await consumer.cancel();
   }
 
   async function deliver(channel: Channel, consumer: Consumer, raw: ConsumeMessage): Promise<void> {
-    let verdict: 'done' | 'dead' | 'again';
-    try {
-      verdict = await consumer.handler(parse(raw));
-    } catch (error) {
-      log.warn(
-        { queue: consumer.queue, messageId: raw.properties.messageId, err: (error as Error).message },
-        'a handler failed',
-      );
-      verdict = error instanceof SyntaxError ? 'dead' : 'again';
-    }
+    const verdict = await handle(consumer, raw);
     try {
       if (verdict === 'done') channel.ack(raw);
       else channel.nack(raw, false, verdict === 'again');
     } catch (error) {
       // The channel went away meanwhile: the broker delivers again and the inbox answers.
       log.debug({ queue: consumer.queue, err: (error as Error).message }, 'could not acknowledge');
+    }
+  }
+
+  async function handle(consumer: Consumer, raw: ConsumeMessage): Promise<'done' | 'dead' | 'again'> {
+    const { queue, signal, handler } = consumer;
+    const message = parse(raw);
+    if (!message) {
+      log.error({ queue, messageId: raw.properties.messageId }, 'not a message of ours');
+      return 'dead';
+    }
+    if (signal.aborted) return 'again';
+    try {
+      return await handler(message);
+    } catch (error) {
+      log.warn({ queue, messageId: message.id, err: (error as Error).message }, 'a handler failed');
+      const redelivered = Number(raw.properties.headers?.['x-delivery-count'] ?? 0);
+      await sleep(redeliveryPause(redelivered), signal);
+      return 'again';
     }
   }
 
@@ -104,12 +141,14 @@ export async function createRabbitBus(options: Options): Promise<Bus> {
     });
   }
 
-  const connection = await connect(url, {
+  const connection = await connect(withHeartbeat(url), {
     timeout: 5_000,
+    noDelay: true,
     recovery: { initialDelay: 100, maxDelay: 5_000, waitForConnect: false, setup: setUp },
   });
   connection.on('disconnect', (error) => {
     publisher = undefined;
+    model = undefined;
     log.warn({ err: error?.message }, 'the broker is away');
   });
   connection.on('connect-failed', (error) => log.warn({ err: error.message }, 'the broker does not answer'));
@@ -134,17 +173,41 @@ export async function createRabbitBus(options: Options): Promise<Bus> {
     },
     async subscribe(queue, { prefetch, signal }, handler) {
       if (!(queue in topology)) throw new Error(`no queue ${queue} in the topology`);
-      const consumer = { queue, prefetch, signal, handler };
-      consumers.push(consumer);
-      if (model && publisher) await consume(model, consumer);
+      const consumer: Consumer = {
+        queue,
+        prefetch,
+        signal: AbortSignal.any([signal, closing.signal]),
+        handler,
+      };
+      if (consumer.signal.aborted) return;
+      consumers.add(consumer);
+      const leave = (): void => {
+        consumers.delete(consumer);
+        consumer.cancel?.().catch((error) => log.debug({ queue, err: error.message }, 'cancelling'));
+      };
+      consumer.signal.addEventListener('abort', leave, { once: true });
+      if (!model || !publisher) return;
+      try {
+        await consume(model, consumer);
+      } catch (error) {
+        // The connection broke meanwhile: the next one starts it.
+        log.warn({ queue, err: (error as Error).message }, 'could not consume yet');
+      }
     },
     ready: () => publisher !== undefined,
     async close() {
-      closing = true;
-      await Promise.allSettled(running);
-      await connection.close();
+      closing.abort();
+      while (running.size > 0) await Promise.allSettled(running);
+      // A broker that says nothing gets no longer than this to say goodbye.
+      await Promise.race([connection.close(), sleep(CLOSE_MS)]);
     },
   };
+}
+
+function withHeartbeat(url: string): string {
+  const parts = new URL(url);
+  if (!parts.searchParams.has('heartbeat')) parts.searchParams.set('heartbeat', HEARTBEAT_SECONDS);
+  return parts.href;
 }
 
 async function declare(
@@ -164,7 +227,7 @@ async function declare(
       durable: true,
       arguments: {
         'x-queue-type': 'quorum',
-        'x-delivery-limit': DELIVERY_LIMIT,
+        'x-delivery-limit': REDELIVERIES,
         'x-dead-letter-exchange': deadLetters,
         'x-dead-letter-routing-key': queue,
         'x-dead-letter-strategy': 'at-least-once',
@@ -175,15 +238,16 @@ async function declare(
   }
 }
 
-/** @throws SyntaxError for anything that is no message of ours. */
-function parse(raw: ConsumeMessage): BusMessage {
-  const message = JSON.parse(raw.content.toString('utf8')) as BusMessage;
-  if (
-    typeof message?.id !== 'string' ||
-    typeof message.kind !== 'string' ||
-    typeof message.tenantId !== 'string'
-  ) {
-    throw new SyntaxError('not a message');
+/** Undefined for anything that is no message of ours. */
+function parse(raw: ConsumeMessage): BusMessage | undefined {
+  let value: Partial<BusMessage> | null;
+  try {
+    value = JSON.parse(raw.content.toString('utf8'));
+  } catch {
+    return undefined;
   }
-  return message;
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { id, kind, tenantId, occurredAt, attempt } = value;
+  const texts = [id, kind, tenantId, occurredAt].every((text) => typeof text === 'string');
+  return texts && Number.isInteger(attempt) ? (value as BusMessage) : undefined;
 }

@@ -14,7 +14,15 @@ export type BusMessage = {
 /** What a handler made of a message. `dead` sends it to the queue's dead letters. */
 export type Verdict = 'done' | 'dead';
 
+/** A handler that throws gets the message again after a pause, REDELIVERIES times; then it is a dead letter. */
 export type Handler = (message: BusMessage) => Promise<Verdict>;
+
+export const REDELIVERIES = 5;
+
+/** Milliseconds before a message that came back `redelivered` times comes again. */
+export function redeliveryPause(redelivered: number): number {
+  return Math.min(2_000, 50 * 2 ** redelivered);
+}
 
 /** Which routing keys reach which queue. `*` stands for one word, `#` for any number. */
 export type Topology = Record<string, readonly string[]>;
@@ -25,7 +33,10 @@ export type Topology = Record<string, readonly string[]>;
  */
 export type Bus = {
   publish(messages: readonly BusMessage[]): Promise<void>;
-  /** Resolves when the consumer runs; it ends with `signal`, after the messages in hand are done. */
+  /**
+   * Resolves when the consumer runs, or will run once the broker is back; it ends with `signal`, after the messages in
+   * hand are done.
+   */
   subscribe(
     queue: string,
     options: { prefetch: number; signal: AbortSignal },
@@ -33,6 +44,7 @@ export type Bus = {
   ): Promise<void>;
   /** Whether messages can flow now. */
   ready(): boolean;
+  /** Ends the consumers and resolves when the messages in hand are done. */
   close(): Promise<void>;
 };
 
