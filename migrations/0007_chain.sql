@@ -55,12 +55,15 @@ create table transfers (
   to_wallet text,
   status text not null check (status in ('offered', 'requested', 'completed', 'failed', 'cancelled')),
   failure_code text,
+  expires_at timestamptz,
   created_at timestamptz not null,
   updated_at timestamptz not null,
   primary key (tenant_id, id),
   foreign key (tenant_id, ticket_id) references tickets (tenant_id, id),
+  check (status <> 'offered' or expires_at is not null),
   check (to_user_id is not null or to_wallet is not null)
 );
+comment on column transfers.expires_at is 'Until when an offer can be accepted.';
 create unique index transfers_one_open on transfers (tenant_id, ticket_id) where status in ('offered', 'requested');
 call protect_tenant_table('transfers');
 grant select, insert, update on transfers to tessera_app;

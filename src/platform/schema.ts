@@ -567,6 +567,10 @@ export interface TicketTypes {
 
 export interface Transfers {
   created_at: Date;
+  /**
+   * Until when an offer can be accepted.
+   */
+  expires_at: Date | null;
   failure_code: string | null;
   from_user_id: string;
   from_wallet: string;

@@ -2,9 +2,9 @@ import { toAddress } from '../../../programs-client/addresses.ts';
 import { transferTicket } from '../../../programs-client/instructions/transfer-ticket.ts';
 import { RetryableError } from '../../platform/errors.ts';
 import type { TenantId } from '../../platform/ids.ts';
-import { withTenant } from '../../platform/tenant-tx.ts';
+import { type TenantTx, withTenant } from '../../platform/tenant-tx.ts';
 import { findEvent } from '../events/queries.ts';
-import { findTicket, type TicketRow } from '../tickets/queries.ts';
+import { findTicket, lockTicket, type TicketRow } from '../tickets/queries.ts';
 import { lockTransfer, type TransferRow } from '../transfers/queries.ts';
 import { openCustodialWallet } from '../wallets/open-custodial-wallet.ts';
 import { type ChainContext, organizerKey } from './chain-context.ts';
@@ -34,6 +34,7 @@ export async function transferOnChain(
         { use: 'custodial', tenantId, userId: transfer.from_user_id },
         ...(approve ? [organizerKey(tenantId)] : []),
       ],
+      claim: (tx) => claimTicket(tx, tenantId, transfer),
       build: (payer) =>
         transferTicket(toAddress(ctx.programId), {
           payer: toAddress(payer),
@@ -47,10 +48,28 @@ export async function transferOnChain(
         }),
     });
   } catch (error) {
-    if (!(error instanceof ProgramRefusal)) throw error;
-    ctx.log.warn({ tenantId, transferId, reason: error.reason }, 'the program refuses a transfer');
+    if (!(error instanceof ProgramRefusal || error instanceof TicketGone)) throw error;
+    ctx.log.warn({ tenantId, transferId, reason: error.reason }, 'a transfer cannot be carried out');
     await failTransfer(ctx, tenantId, transferId, error.reason);
   }
+}
+
+/** The ticket was used, ended or moved after its transfer was asked for. */
+class TicketGone extends Error {
+  readonly reason: string;
+
+  constructor(reason: string) {
+    super(`the ticket is no longer to be given: ${reason}`);
+    this.name = 'TicketGone';
+    this.reason = reason;
+  }
+}
+
+/** With the bytes of the transaction kept the ticket is on its way; until then the gate or a refund may come first. */
+async function claimTicket(tx: TenantTx, tenantId: TenantId, transfer: TransferRow): Promise<void> {
+  const ticket = await lockTicket(tx, tenantId, transfer.ticket_id);
+  if (ticket?.status !== 'active') throw new TicketGone(`ticket_${ticket?.status}`);
+  if (ticket.owner_wallet !== transfer.from_wallet) throw new TicketGone('owner_changed');
 }
 
 /** Frees the ticket for another try. */
@@ -84,7 +103,7 @@ async function prepare(ctx: ChainContext, tenantId: TenantId, transferId: string
 
 async function resolveReceiver(
   ctx: ChainContext,
-  tx: Parameters<typeof openCustodialWallet>[0],
+  tx: TenantTx,
   tenantId: TenantId,
   transfer: TransferRow,
 ): Promise<string> {

@@ -41,7 +41,12 @@ export async function updateEvent(
     }
     await tx
       .updateTable('events')
-      .set({ ...eventColumns(now, input), version: before.version + 1 })
+      // An event that was put off after its end has tickets to expire once more.
+      .set({
+        ...eventColumns(now, input),
+        version: before.version + 1,
+        ...(input.endsAt > now ? { expired_at: null } : {}),
+      })
       .where('tenant_id', '=', tenantId)
       .where('id', '=', input.id)
       .execute();

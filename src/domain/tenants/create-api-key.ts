@@ -1,6 +1,7 @@
 import type { AppContext } from '../../context.ts';
 import { type Actor, actorName, type Role, requireRole } from '../../platform/actor.ts';
 import { recordAudit } from '../../platform/audit.ts';
+import { DomainError } from '../../platform/errors.ts';
 import { newId, type TenantId } from '../../platform/ids.ts';
 import { type TenantTx, withTenant } from '../../platform/tenant-tx.ts';
 import { formatApiKey } from './api-key-format.ts';
@@ -12,6 +13,9 @@ export type NewApiKey = { id: string; name: string; role: Role; scopes: string[]
 export async function createApiKey(ctx: AppContext, actor: Actor, input: ApiKeyInput): Promise<NewApiKey> {
   requireRole(actor, 'admin');
   const now = ctx.clock.now();
+  if (input.expiresAt && input.expiresAt <= now) {
+    throw new DomainError('invalid', 'expires_in_past', 'expiresAt must lie in the future.');
+  }
   return withTenant(ctx.db, actor.tenantId, async (tx) => {
     const apiKey = await insertApiKey(tx, actor.tenantId, now, input);
     await recordAudit(tx, actor.tenantId, now, {

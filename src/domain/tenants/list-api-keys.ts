@@ -1,26 +1,53 @@
 import type { AppContext } from '../../context.ts';
 import { type Actor, requireRole } from '../../platform/actor.ts';
+import { DomainError } from '../../platform/errors.ts';
+import { UUID_PATTERN } from '../../platform/ids.ts';
+import { type Page, readCursor, toPage } from '../../platform/page.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
 
-/** The keys that are not revoked, newest first, without their secrets. */
-export async function listApiKeys(ctx: AppContext, actor: Actor) {
+export type ListedApiKey = {
+  id: string;
+  name: string;
+  role: string;
+  scopes: string[];
+  createdAt: string;
+  expiresAt: string | null;
+};
+
+/** The keys that open something, newest first, without their secrets. */
+export async function listApiKeys(
+  ctx: AppContext,
+  actor: Actor,
+  input: { limit: number; cursor?: string | undefined },
+): Promise<Page<ListedApiKey>> {
   requireRole(actor, 'admin');
-  const rows = await withTenant(ctx.db, actor.tenantId, (tx) =>
-    tx
+  const [after] = readCursor(input.cursor, 1) ?? [];
+  if (after !== undefined && !UUID_PATTERN.test(after)) {
+    throw new DomainError('invalid', 'bad_cursor', 'The cursor was not given out by this list.');
+  }
+  const rows = await withTenant(ctx.db, actor.tenantId, (tx) => {
+    let query = tx
       .selectFrom('api_keys')
       .select(['id', 'name', 'role', 'scopes', 'created_at', 'expires_at'])
       .where('tenant_id', '=', actor.tenantId)
       .where('revoked_at', 'is', null)
+      .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', ctx.clock.now())]))
       .orderBy('id', 'desc')
-      .limit(100)
-      .execute(),
+      .limit(input.limit + 1);
+    if (after) query = query.where('id', '<', after);
+    return query.execute();
+  });
+  return toPage(
+    rows,
+    input.limit,
+    (row) => [row.id],
+    ({ id, name, role, scopes, created_at, expires_at }) => ({
+      id,
+      name,
+      role,
+      scopes,
+      createdAt: created_at.toISOString(),
+      expiresAt: expires_at?.toISOString() ?? null,
+    }),
   );
-  return rows.map(({ id, name, role, scopes, created_at, expires_at }) => ({
-    id,
-    name,
-    role,
-    scopes,
-    createdAt: created_at.toISOString(),
-    expiresAt: expires_at?.toISOString() ?? null,
-  }));
 }

@@ -2,7 +2,17 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
 import { roles } from '../../platform/actor.ts';
 import { createRouter } from '../../platform/http/router.ts';
-import { answer, body, idParam, instant, problems, text, uuid } from '../../platform/http/shapes.ts';
+import {
+  answer,
+  body,
+  idParam,
+  instant,
+  pageOf,
+  pageQuery,
+  problems,
+  text,
+  uuid,
+} from '../../platform/http/shapes.ts';
 import { createApiKey } from './create-api-key.ts';
 import { listApiKeys } from './list-api-keys.ts';
 import { revokeApiKey } from './revoke-api-key.ts';
@@ -46,9 +56,10 @@ const list = createRoute({
   path: '/api-keys',
   tags,
   summary: 'The keys in force',
+  request: { query: z.strictObject(pageQuery) },
   responses: {
-    200: answer(z.object({ items: z.array(listedShape) }), 'Without secrets'),
-    ...problems(401, 403, 429),
+    200: answer(pageOf(listedShape), 'A page of keys, without secrets'),
+    ...problems(400, 401, 403, 429),
   },
 });
 const revoke = createRoute({
@@ -63,7 +74,7 @@ const revoke = createRoute({
 export function tenantRoutes(ctx: AppContext) {
   return createRouter()
     .openapi(create, async (c) => c.json(await createApiKey(ctx, c.get('actor'), c.req.valid('json')), 201))
-    .openapi(list, async (c) => c.json({ items: await listApiKeys(ctx, c.get('actor')) }, 200))
+    .openapi(list, async (c) => c.json(await listApiKeys(ctx, c.get('actor'), c.req.valid('query')), 200))
     .openapi(revoke, async (c) => {
       await revokeApiKey(ctx, c.get('actor'), c.req.valid('param'));
       return c.body(null, 204);

@@ -3,13 +3,17 @@ import type { AppContext } from '../../context.ts';
 import type { Db } from '../../platform/db.ts';
 import { type TenantId, toTenantId } from '../../platform/ids.ts';
 import { enqueue } from '../../platform/outbox.ts';
-import { withSystem, withTenant } from '../../platform/tenant-tx.ts';
+import { type TenantTx, withSystem, withTenant } from '../../platform/tenant-tx.ts';
+import { cacheTicket } from './publish-ticket.ts';
+import type { TicketRow } from './queries.ts';
 
 const EVENTS_AT_ONCE = 20;
 const TICKETS_AT_ONCE = 500;
 
+type Context = Pick<AppContext, 'db' | 'cache' | 'clock'>;
+
 /** Ends the unused tickets of events that are over. Returns how many tickets. */
-export async function expireTickets(ctx: Pick<AppContext, 'db' | 'clock'>, relay: Db): Promise<number> {
+export async function expireTickets(ctx: Context, relay: Db): Promise<number> {
   const ended = await withSystem(relay, (tx) =>
     tx
       .selectFrom('events')
@@ -25,42 +29,58 @@ export async function expireTickets(ctx: Pick<AppContext, 'db' | 'clock'>, relay
   return expired;
 }
 
-async function expireEvent(
-  ctx: Pick<AppContext, 'db' | 'clock'>,
-  tenantId: TenantId,
-  eventId: string,
-): Promise<number> {
+async function expireEvent(ctx: Context, tenantId: TenantId, eventId: string): Promise<number> {
   let expired = 0;
   for (;;) {
-    const now = ctx.clock.now();
-    const ids = await withTenant(ctx.db, tenantId, async (tx) => {
-      const { rows } = await sql<{ id: string; user_id: string }>`
-        update tickets t set status = 'expired', status_actor = 'worker:expiry', status_reason = 'event_over',
-          version = t.version + 1, updated_at = ${now}
-        where t.tenant_id = ${tenantId} and t.id in (
-          select u.id from tickets u where u.tenant_id = ${tenantId} and u.event_id = ${eventId}
-            and u.status in ('sold', 'minting', 'active', 'transferred')
-          order by u.id limit ${TICKETS_AT_ONCE} for no key update)
-        returning t.id, t.user_id`.execute(tx);
-      await enqueue(
-        tx,
-        now,
-        rows.map((row) => ({
-          kind: 'ticket.expired',
-          body: { ticketId: row.id, eventId, userId: row.user_id },
-        })),
-      );
-      if (rows.length < TICKETS_AT_ONCE) {
-        await tx
-          .updateTable('events')
-          .set({ expired_at: now })
-          .where('tenant_id', '=', tenantId)
-          .where('id', '=', eventId)
-          .execute();
-      }
-      return rows;
-    });
-    expired += ids.length;
-    if (ids.length < TICKETS_AT_ONCE) return expired;
+    const tickets = await withTenant(ctx.db, tenantId, (tx) =>
+      expireSome(tx, tenantId, eventId, ctx.clock.now()),
+    );
+    await Promise.all(tickets.map((ticket) => cacheTicket(ctx, ticket)));
+    expired += tickets.length;
+    if (tickets.length < TICKETS_AT_ONCE) return expired;
   }
+}
+
+async function expireSome(
+  tx: TenantTx,
+  tenantId: TenantId,
+  eventId: string,
+  now: Date,
+): Promise<TicketRow[]> {
+  // Looked at again under its lock: it may have been put off, or another worker may be through with it.
+  const event = await tx
+    .selectFrom('events')
+    .select('id')
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', eventId)
+    .where('ends_at', '<=', now)
+    .where('expired_at', 'is', null)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  if (!event) return [];
+  const { rows } = await sql<TicketRow>`
+    update tickets t set status = 'expired', status_actor = 'worker:expiry', status_reason = 'event_over',
+      version = t.version + 1, updated_at = ${now}
+    where t.tenant_id = ${tenantId} and t.id in (
+      select u.id from tickets u where u.tenant_id = ${tenantId} and u.event_id = ${eventId}
+        and u.status in ('sold', 'minting', 'active', 'transferred')
+      order by u.id limit ${TICKETS_AT_ONCE} for no key update)
+    returning t.*`.execute(tx);
+  await enqueue(
+    tx,
+    now,
+    rows.map((row) => ({
+      kind: 'ticket.expired',
+      body: { ticketId: row.id, eventId, userId: row.user_id },
+    })),
+  );
+  if (rows.length < TICKETS_AT_ONCE) {
+    await tx
+      .updateTable('events')
+      .set({ expired_at: now })
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', eventId)
+      .execute();
+  }
+  return rows;
 }

@@ -17,7 +17,8 @@ export async function publishTicket(
   return row && cacheTicket(ctx, row);
 }
 
-async function cacheTicket(ctx: Pick<AppContext, 'cache'>, row: TicketRow): Promise<TicketView> {
+/** The same for whoever holds the committed row already. */
+export async function cacheTicket(ctx: Pick<AppContext, 'cache'>, row: TicketRow): Promise<TicketView> {
   const ticket = showTicket(row);
   const key = tenantKey(row.tenant_id as TenantId, 'ticket', row.id);
   // Two writers after two commits: the later state stays.

@@ -5,7 +5,8 @@ import { idempotently } from '../../platform/idempotency.ts';
 import { enqueue } from '../../platform/outbox.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
 import { lockTicket, type TicketRow } from '../tickets/queries.ts';
-import { lockTransfer, showTransfer } from './queries.ts';
+import { checkPolicy } from './check-policy.ts';
+import { findTransfer, isStale, lockTransfer, showTransfer, type TransferRow } from './queries.ts';
 import type { TransferView } from './schema.ts';
 
 /** The receiver accepts an offered ticket, or the giver takes the offer back. */
@@ -25,20 +26,22 @@ export async function answerOffer(
   };
   const { body } = await withTenant(ctx.db, tenantId, (tx) =>
     idempotently(tx, key, now, async () => {
-      const transfer = await lockTransfer(tx, tenantId, input.id);
-      const entitled = input.answer === 'accept' ? transfer?.to_user_id : transfer?.from_user_id;
-      if (!transfer || entitled !== actor.subject) throw notFound('transfer');
-      if (transfer.status !== 'offered') {
-        throw new DomainError('conflict', 'offer_over', `The transfer is ${transfer.status}.`);
+      const known = await findTransfer(tx, tenantId, input.id);
+      const entitled = input.answer === 'accept' ? known?.to_user_id : known?.from_user_id;
+      if (!known || entitled !== actor.subject) throw notFound('transfer');
+      // The ticket first, as everywhere: the listener holds it while it ends the transfers of it.
+      const ticket = (await lockTicket(tx, tenantId, known.ticket_id)) as TicketRow;
+      const transfer = (await lockTransfer(tx, tenantId, input.id)) as TransferRow;
+      if (transfer.status !== 'offered' || isStale(transfer, now)) {
+        const { status } = showTransfer(transfer, now);
+        throw new DomainError('conflict', 'offer_over', `The transfer is ${status}.`);
       }
-      const ticket = (await lockTicket(tx, tenantId, transfer.ticket_id)) as TicketRow;
-      const valid = ticket.status === 'active' && ticket.user_id === transfer.from_user_id;
-      if (input.answer === 'accept' && !valid) {
-        throw new DomainError(
-          'conflict',
-          'not_transferable',
-          `A ticket that is ${ticket.status} cannot be transferred.`,
-        );
+      if (input.answer === 'accept') {
+        // Whoever was allowed to offer it had all the approval it takes.
+        await checkPolicy(tx, tenantId, ticket, { now, approved: true });
+        if (ticket.user_id !== transfer.from_user_id) {
+          throw new DomainError('conflict', 'offer_over', 'The ticket is in other hands.');
+        }
       }
       const row = await tx
         .updateTable('transfers')
@@ -51,7 +54,7 @@ export async function answerOffer(
         const message = { transferId: row.id, ticketId: ticket.id, eventId: ticket.event_id };
         await enqueue(tx, now, [{ kind: 'ticket.transfer', body: message }], call.requestId);
       }
-      return { status: 200, body: showTransfer(row) };
+      return { status: 200, body: showTransfer(row, now) };
     }),
   );
   return body as TransferView;

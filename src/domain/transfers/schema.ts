@@ -31,6 +31,7 @@ export const transferShape = z
     toWallet: z.string().nullable(),
     status: z.enum(transferStatuses),
     failureCode: z.string().nullable(),
+    expiresAt: z.string().nullable().openapi({ description: 'Until when an offer can be accepted' }),
     createdAt: z.string(),
     updatedAt: z.string(),
   })

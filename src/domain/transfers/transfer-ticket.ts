@@ -3,13 +3,15 @@ import type { AppContext } from '../../context.ts';
 import { type Actor, isStaff } from '../../platform/actor.ts';
 import { DomainError, notFound } from '../../platform/errors.ts';
 import { idempotently } from '../../platform/idempotency.ts';
-import { newId } from '../../platform/ids.ts';
+import { newId, type TenantId } from '../../platform/ids.ts';
 import { enqueue } from '../../platform/outbox.ts';
 import { type TenantTx, withTenant } from '../../platform/tenant-tx.ts';
-import { lockTicket, maySee, type TicketRow } from '../tickets/queries.ts';
-import { findWallet } from '../wallets/queries.ts';
-import { showTransfer } from './queries.ts';
+import { lockTicket, maySee } from '../tickets/queries.ts';
+import { checkPolicy } from './check-policy.ts';
+import { OFFER_EXPIRED, showTransfer } from './queries.ts';
 import type { TransferInput, TransferView } from './schema.ts';
+
+const OFFER_LASTS_MS = 72 * 3_600_000;
 
 /**
  * Gives a ticket away, on the chain first: this only notes the wish and wakes the worker that signs. The copy of the
@@ -32,7 +34,12 @@ export async function transferTicket(
       idempotently(tx, key, now, async () => {
         const ticket = await lockTicket(tx, tenantId, input.ticketId);
         if (!ticket || !maySee(actor, { userId: ticket.user_id })) throw notFound('ticket');
-        await checkTransferable(tx, actor, ticket, input);
+        const endsAt = await checkPolicy(tx, tenantId, ticket, { now, approved: isStaff(actor) });
+        if (input.toUserId === ticket.user_id || input.toWallet === ticket.owner_wallet) {
+          throw new DomainError('conflict', 'transfer_to_self', 'The ticket is there already.');
+        }
+        await endStaleOffer(tx, tenantId, ticket.id, now);
+        const lastsUntil = new Date(now.getTime() + OFFER_LASTS_MS);
         const row = await tx
           .insertInto('transfers')
           .values({
@@ -44,6 +51,7 @@ export async function transferTicket(
             to_user_id: input.toUserId ?? null,
             to_wallet: input.toWallet ?? null,
             status: input.requireAcceptance ? 'offered' : 'requested',
+            expires_at: input.requireAcceptance ? earlier(lastsUntil, endsAt) : null,
             created_at: now,
             updated_at: now,
           })
@@ -53,7 +61,7 @@ export async function transferTicket(
           const message = { transferId: row.id, ticketId: ticket.id, eventId: ticket.event_id };
           await enqueue(tx, now, [{ kind: 'ticket.transfer', body: message }], call.requestId);
         }
-        return { status: 202, body: showTransfer(row) };
+        return { status: 202, body: showTransfer(row, now) };
       }),
     );
     return body as TransferView;
@@ -69,49 +77,18 @@ export async function transferTicket(
   }
 }
 
-async function checkTransferable(
-  tx: TenantTx,
-  actor: Actor,
-  ticket: TicketRow,
-  input: TransferInput,
-): Promise<void> {
-  if (ticket.status !== 'active' || ticket.owner_wallet === null) {
-    throw new DomainError(
-      'conflict',
-      'not_transferable',
-      `A ticket that is ${ticket.status} cannot be transferred.`,
-      {
-        extra: { ticketStatus: ticket.status },
-      },
-    );
-  }
-  const { tenantId } = actor;
-  const event = await tx
-    .selectFrom('events')
-    .select('transfer_policy')
+/** An offer that ran out stands in nobody's way. */
+async function endStaleOffer(tx: TenantTx, tenantId: TenantId, ticketId: string, now: Date): Promise<void> {
+  await tx
+    .updateTable('transfers')
+    .set({ status: 'failed', failure_code: OFFER_EXPIRED, updated_at: now })
     .where('tenant_id', '=', tenantId)
-    .where('id', '=', ticket.event_id)
-    .executeTakeFirstOrThrow();
-  const policy = event.transfer_policy;
-  if (
-    policy === 'locked' ||
-    policy === 'resale_only' ||
-    (policy === 'organiser_approved' && !isStaff(actor))
-  ) {
-    throw new DomainError('conflict', 'transfer_not_allowed', 'The event does not allow this transfer.', {
-      extra: { transferPolicy: policy },
-    });
-  }
-  if (input.toUserId === ticket.user_id || input.toWallet === ticket.owner_wallet) {
-    throw new DomainError('conflict', 'transfer_to_self', 'The ticket is there already.');
-  }
-  const wallet = await findWallet(tx, tenantId, ticket.owner_wallet);
-  if (wallet?.custody !== 'custodial') {
-    // Only its owner can sign for it; the listener sees the transfer that they send from there.
-    throw new DomainError(
-      'conflict',
-      'wallet_self_custodial',
-      'The ticket is in a wallet of its own; transfer it from there.',
-    );
-  }
+    .where('ticket_id', '=', ticketId)
+    .where('status', '=', 'offered')
+    .where('expires_at', '<=', now)
+    .execute();
+}
+
+function earlier(a: Date, b: Date): Date {
+  return a < b ? a : b;
 }

@@ -4,6 +4,8 @@ import { recordAudit } from '../../platform/audit.ts';
 import { DomainError } from '../../platform/errors.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
 import { claimTickets } from '../tickets/claim-tickets.ts';
+import { publishTicket } from '../tickets/publish-ticket.ts';
+import { lockWallets } from './queries.ts';
 
 export type WalletView = {
   address: string;
@@ -21,7 +23,8 @@ export async function linkWallet(
   requireRole(actor, 'buyer');
   const { tenantId } = actor;
   const now = ctx.clock.now();
-  return withTenant(ctx.db, tenantId, async (tx) => {
+  const { wallet, claimed } = await withTenant(ctx.db, tenantId, async (tx) => {
+    await lockWallets(tx, tenantId, actor.subject);
     // Used up by this very statement: of two that come together one finds nothing.
     const challenge = await tx
       .updateTable('wallet_challenges')
@@ -72,18 +75,24 @@ export async function linkWallet(
     if (linked.numInsertedOrUpdatedRows === 0n) {
       throw new DomainError('conflict', 'wallet_taken', 'This wallet belongs to another account.');
     }
-    await claimTickets(tx, tenantId, now, { wallet: challenge.address, userId: actor.subject });
+    const claimed = await claimTickets(tx, tenantId, now, {
+      wallet: challenge.address,
+      userId: actor.subject,
+    });
     await recordAudit(tx, tenantId, now, {
       actor: actorName(actor),
       action: 'wallet.linked',
       subject: challenge.address,
       details: {},
     });
-    return {
+    const wallet: WalletView = {
       address: challenge.address,
-      custody: 'linked' as const,
+      custody: 'linked',
       isPrimary: true,
       verifiedAt: now.toISOString(),
     };
+    return { wallet, claimed };
   });
+  for (const id of claimed) await publishTicket(ctx, tenantId, id);
+  return wallet;
 }

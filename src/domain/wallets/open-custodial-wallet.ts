@@ -1,6 +1,6 @@
 import type { TenantId } from '../../platform/ids.ts';
 import type { TenantTx } from '../../platform/tenant-tx.ts';
-import { findPrimaryWallet, type Wallet } from './queries.ts';
+import { findPrimaryWallet, lockWallets, type Wallet } from './queries.ts';
 
 /** The user's wallet, or the custodial one at `address` when they have none yet. */
 export async function openCustodialWallet(
@@ -12,6 +12,7 @@ export async function openCustodialWallet(
   const { userId, address } = input;
   const existing = await findPrimaryWallet(tx, tenantId, userId);
   if (existing) return existing;
+  await lockWallets(tx, tenantId, userId);
   await tx
     .insertInto('wallets')
     .values({

@@ -1,7 +1,15 @@
+import { sql } from 'kysely';
 import type { TenantId } from '../../platform/ids.ts';
 import type { TenantTx } from '../../platform/tenant-tx.ts';
 
 export type Wallet = { address: string; userId: string; custody: 'custodial' | 'linked' };
+
+/** Lets one transaction at a time change which of a user's wallets is the primary one. */
+export async function lockWallets(tx: TenantTx, tenantId: TenantId, userId: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`wallets\n${tenantId}\n${userId}`}, 0))`.execute(
+    tx,
+  );
+}
 
 /** The wallet that a user's tickets go to. */
 export async function findPrimaryWallet(
