@@ -1,3 +1,4 @@
+import type { AppContext } from '../../src/context.ts';
 import { createStripeProvider } from '../../src/domain/payments/stripe-provider.ts';
 import type { Clock } from '../../src/platform/clock.ts';
 import { createLogger } from '../../src/platform/logger.ts';
@@ -7,7 +8,7 @@ import { createTestContext, type TestContext, testConfig } from './test-context.
 /** The context of an API that is paid through Stripe's official library, which speaks to `server`. */
 export async function createStripeContext(
   server: StripeServer,
-  { clock, timeoutMs }: { clock: Clock; timeoutMs: number },
+  { clock, timeoutMs, ...overrides }: { clock: Clock; timeoutMs: number } & Partial<AppContext>,
 ): Promise<TestContext> {
   const config = testConfig({
     PAYMENT_PROVIDER: 'stripe',
@@ -17,5 +18,5 @@ export async function createStripeContext(
   });
   const log = createLogger({ level: 'silent', process: 'test' });
   const payments = createStripeProvider({ config, log, clock }, { timeoutMs });
-  return createTestContext({ config, clock, payments });
+  return createTestContext({ config, clock, payments, ...overrides });
 }

@@ -58,7 +58,13 @@ export type StripeServer = {
   intents: Map<string, Intent>;
   refunds: Map<string, StripeRefund>;
   /** Every request that arrived, as `POST /v1/refunds`, with what it carried. */
-  requests: { name: string; key: string | undefined; contentType: string | undefined; params: Params }[];
+  requests: {
+    name: string;
+    key: string | undefined;
+    contentType: string | undefined;
+    params: Params;
+    at: number;
+  }[];
   /** The next requests of this name meet the fault, each as often as it says; once otherwise. */
   fail(name: string, fault: Fault): void;
   /** A day later Stripe knows no idempotency key any more. */
@@ -109,7 +115,7 @@ export async function startStripeServer(): Promise<StripeServer> {
     const params = parseForm(form);
     const name = `${request.method} ${pathname.replace(/\/(pi|re)_[^/]+/, '/{id}')}`;
     const key = request.headers['idempotency-key'] as string | undefined;
-    requests.push({ name, key, contentType: request.headers['content-type'], params });
+    requests.push({ name, key, contentType: request.headers['content-type'], params, at: performance.now() });
 
     const fault = nextFault(name);
     if (fault?.do === 'answer' && fault.status !== 500) return send(response, frontAnswer(fault.status));
