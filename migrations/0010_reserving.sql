@@ -156,6 +156,24 @@ begin
     v_details[v_row.n] := v_row.details;
   end loop;
 
+  -- Nobody locks more than they may have, whether in one lock or in several.
+  for v_row in
+    select x.n, case when bool_or(x.wanted > t.per_order_limit) then 'limit_exceeded' else 'customer_limit_exceeded' end as outcome,
+      jsonb_build_object('limit', min(t.per_order_limit), 'customerLimit', min(t.per_customer_limit)) as details
+    from (select w.n, w.user_id, w.ticket_type_id, w.wanted,
+            sum(w.wanted) over (partition by w.user_id, w.ticket_type_id order by w.n) as together
+          from (select r.n, r.user_id, s.ticket_type_id, count(*) as wanted
+                from unnest(v_requests) r join seats s on s.tenant_id = p_tenant and s.id = any (r.seat_ids)
+                where v_outcomes[r.n] = 'wanted' group by r.n, r.user_id, s.ticket_type_id) w) x
+    join ticket_types t on t.tenant_id = p_tenant and t.id = x.ticket_type_id
+    where x.wanted > t.per_order_limit
+      or x.together + customer_share(p_tenant, x.ticket_type_id, x.user_id, null, p_now) > t.per_customer_limit
+    group by x.n
+  loop
+    v_outcomes[v_row.n] := v_row.outcome;
+    v_details[v_row.n] := v_row.details;
+  end loop;
+
   -- Among the rest the earlier wins. Who loses to a winner is out; who only lost to a loser gets another look.
   loop
     with want as (

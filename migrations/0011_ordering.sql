@@ -11,6 +11,7 @@ create type order_request as (
   currency text, -- what the client thinks it pays in, if it says so
   customer_name text, customer_email text, customer_phone text, notes text,
   promo_code text,
+  has_payment boolean, -- whether it came with a means of payment
   ticket_ids uuid[], -- used when nothing is to pay; as many as the largest order has
   request_id text
 );
@@ -33,7 +34,7 @@ create type order_head as (
 --   sold, placed                              served; details is the answer, or what is to pay
 --   replay, resume, in_flight, key_reused     what became of an earlier request with the same key
 --   not_found, not_on_sale, sales_not_open, sales_closed, seats_required, limit_exceeded, customer_limit_exceeded, sold_out,
---   wrong_currency, hold_not_found, hold_expired, hold_used, customer_missing, promo_invalid, promo_exhausted, promo_user_limit    refused
+--   wrong_currency, hold_not_found, hold_expired, hold_used, customer_missing, payment_missing, promo_invalid, promo_exhausted, promo_user_limit    refused
 create function place_orders(p_tenant uuid, p_now timestamptz, p_hold_until timestamptz, p_poll_at timestamptz, p_requests json)
 returns table (n integer, outcome text, details jsonb)
 language plpgsql set search_path = public, pg_temp as $$
@@ -81,7 +82,10 @@ begin
     where h.tenant_id = p_tenant and h.code in (select r.hold_code from unnest(v_requests) r where v_outcomes[r.n] = 'from_hold')
     order by h.id for update;
     for v_row in
-      select r.n,
+      -- Two that may both have one hold: the earlier has it.
+      select x.n, case when x.outcome = 'held' and row_number() over (partition by x.hold_code, x.outcome order by x.n) > 1
+        then 'hold_used' else x.outcome end as outcome
+      from (select r.n, r.hold_code,
         case
           when count(h.id) = 0 or bool_or(h.user_id <> r.user_id) then 'hold_not_found'
           when bool_or(h.state = 'converted') or bool_or(o.id is not null) then 'hold_used'
@@ -90,8 +94,6 @@ begin
           when bool_or(e.currency <> r.currency) then 'wrong_currency'
           when coalesce(min(h.customer_name), r.customer_name) is null
             or coalesce(min(h.customer_email), r.customer_email) is null then 'customer_missing'
-          -- Two that came for one hold: the earlier has it.
-          when row_number() over (partition by r.hold_code order by r.n) > 1 then 'hold_used'
           else 'held'
         end as outcome
       from unnest(v_requests) r
@@ -99,7 +101,7 @@ begin
       left join events e on e.tenant_id = p_tenant and e.id = h.event_id
       left join orders o on o.tenant_id = p_tenant and o.id = h.order_id and o.status in ('pending', 'paid')
       where v_outcomes[r.n] = 'from_hold'
-      group by r.n, r.user_id, r.hold_code, r.customer_name, r.customer_email
+      group by r.n, r.user_id, r.hold_code, r.customer_name, r.customer_email) x
     loop
       v_outcomes[v_row.n] := v_row.outcome;
     end loop;
@@ -139,10 +141,14 @@ begin
     join events e on e.tenant_id = p_tenant and e.id = l.event_id
     left join holds h on h.tenant_id = p_tenant and h.id = l.hold_id;
     v_heads := redeem_promo_codes(p_tenant, p_now, v_requests, v_heads);
-    for v_row in select x.n, x.customer_name as refusal from unnest(v_heads) x where x.subtotal_minor is null loop
+    for v_row in
+      select x.n, case when x.subtotal_minor is null then x.customer_name else 'payment_missing' end as refusal
+      from unnest(v_heads) x join unnest(v_requests) r on r.n = x.n
+      where x.subtotal_minor is null or x.subtotal_minor > x.discount_minor and r.has_payment is not true
+    loop
       v_outcomes[v_row.n] := v_row.refusal;
     end loop;
-    select array_agg(x) into v_heads from unnest(v_heads) x where x.subtotal_minor is not null;
+    select array_agg(x) into v_heads from unnest(v_heads) x where v_outcomes[x.n] in ('wanted', 'held');
     select array_agg(l) into v_lines from unnest(v_lines) l where l.n in (select x.n from unnest(v_heads) x);
   end if;
 
@@ -241,6 +247,7 @@ declare
   v_code promo_codes;
   v_text text;
   v_user text;
+  v_pays boolean;
   v_refusal text;
   v_heads order_head[] := '{}';
 begin
@@ -250,7 +257,7 @@ begin
   perform from promo_codes c
   where c.tenant_id = p_tenant and c.code in (select r.promo_code from unnest(p_requests) r) order by c.id for update;
   foreach v_head in array p_heads loop
-    select r.promo_code, r.user_id into v_text, v_user from unnest(p_requests) r where r.n = v_head.n;
+    select r.promo_code, r.user_id, r.has_payment into v_text, v_user, v_pays from unnest(p_requests) r where r.n = v_head.n;
     if v_text is not null then
       select * into v_code from promo_codes c where c.tenant_id = p_tenant and c.code = v_text;
       v_refusal := case
@@ -268,7 +275,10 @@ begin
       else
         v_head.promo_code_id := v_code.id;
         v_head.discount_minor := least(v_head.subtotal_minor, coalesce(v_code.amount_minor, v_head.subtotal_minor * v_code.percent / 100));
-        update promo_codes c set redeemed = redeemed + 1, updated_at = p_now where c.tenant_id = p_tenant and c.id = v_code.id;
+        -- What is left to pay without a means to do so is refused by the caller: it uses no code up.
+        if v_pays or v_head.subtotal_minor = v_head.discount_minor then
+          update promo_codes c set redeemed = redeemed + 1, updated_at = p_now where c.tenant_id = p_tenant and c.id = v_code.id;
+        end if;
       end if;
     end if;
     v_heads := v_heads || v_head;

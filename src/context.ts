@@ -63,12 +63,20 @@ export type ChargeOutcome =
 /** A payment as both sides know it. */
 export type PaymentName = { tenantId: TenantId; reference: string; providerReference?: string | undefined };
 
-export type RefundRequest = PaymentName & { refundId: string; amountMinor: bigint; currency: string };
+export type RefundRequest = PaymentName & {
+  refundId: string;
+  amountMinor: bigint;
+  currency: string;
+  /** How often it was asked for before, and what the provider called it then. */
+  attempts: number;
+  refundReference?: string | undefined;
+};
 
 export type RefundOutcome =
   | { status: 'succeeded'; providerReference: string }
   | { status: 'failed'; code: string }
-  | { status: 'unknown' };
+  /** Not paid back yet, or nobody knows; ask again under the name that the provider gave it. */
+  | { status: 'unknown'; providerReference?: string | undefined };
 
 /** What a signed notice of the provider is about. */
 export type ProviderNotice = { eventId: string; kind: string; tenantId: TenantId; reference: string };
@@ -78,7 +86,8 @@ export type PaymentProvider = {
   name: string;
   /**
    * Charges once, however often it is called with one reference. `keepReference` is called with the provider's own
-   * name for the payment before money can move, so that an answer which is lost can be asked for.
+   * name for the payment before money can move, so that an answer which is lost can be asked for; when it throws, no
+   * money moves.
    */
   charge(charge: Charge, keepReference: (providerReference: string) => Promise<void>): Promise<ChargeOutcome>;
   /**

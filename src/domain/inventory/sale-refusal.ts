@@ -47,6 +47,8 @@ export function saleRefusal({ outcome, details }: SaleRow): DomainError {
       return conflict('This is sold in another currency.');
     case 'customer_missing':
       return new DomainError('invalid', 'customer_missing', 'customerName and customerEmail are required.');
+    case 'payment_missing':
+      return new DomainError('invalid', 'payment_missing', 'There is something to pay: payment is required.');
     case 'promo_invalid':
       return conflict('This promotion code is not valid here.');
     case 'promo_exhausted':

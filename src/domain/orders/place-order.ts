@@ -29,6 +29,8 @@ export type PlaceOrderInput = {
   wanted: Wanted;
   customer: Customer;
   promoCode?: string | undefined;
+  /** Whether there is a means of payment; what is to pay is refused without one. */
+  hasPayment: boolean;
   /** What the client thinks it pays in. */
   currency?: string | undefined;
   requestId?: string;
@@ -125,6 +127,7 @@ async function flush(
     notes: input.customer.notes,
     promo_code: input.promoCode,
     currency: input.currency,
+    has_payment: input.hasPayment,
     ticket_ids: ids.ticketIds,
     request_id: input.requestId,
   }));

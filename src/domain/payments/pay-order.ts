@@ -10,7 +10,7 @@ import { createSettleOrder, type SettledOrder, type SettleOrder } from '../order
 import { publishSale } from './publish-sale.ts';
 import { findUnsettled, keepReference } from './queries.ts';
 
-export type PayOrderInput = Omit<PlaceOrderInput, 'provider'> & { token: string | undefined };
+export type PayOrderInput = Omit<PlaceOrderInput, 'provider' | 'hasPayment'> & { token: string | undefined };
 
 /** Paid, with tickets; or pending, when the buyer must confirm at the provider or nobody knows the outcome yet. */
 export type Purchase =
@@ -36,7 +36,11 @@ export function createPayOrder(ctx: AppContext, gate: SoldOutGate): PayOrder {
     requireRole(actor, 'buyer', 'organiser', 'support');
     const { token, ...order } = input;
     const code = 'holdCode' in input.wanted ? input.wanted.holdCode : undefined;
-    const placed = await placeOrder(actor, { ...order, provider: ctx.payments.name });
+    const placed = await placeOrder(actor, {
+      ...order,
+      provider: ctx.payments.name,
+      hasPayment: token !== undefined,
+    });
     await ctx.failpoints.hit('purchase.placed');
     if (placed.outcome === 'sold') {
       if (placed.fresh) {
@@ -46,7 +50,7 @@ export function createPayOrder(ctx: AppContext, gate: SoldOutGate): PayOrder {
       return { status: 'paid', answer: placed.answer };
     }
     if (placed.outcome === 'placed') {
-      const outcome = await charge(ctx, actor, placed, token);
+      const outcome = await charge(ctx, actor, placed, token as string);
       await ctx.failpoints.hit('purchase.charged');
       return settle(ctx, settleOrder, actor, { ...placed, code }, outcome, input.requestId);
     }
@@ -86,14 +90,12 @@ async function settle(
   return conclude(ctx, actor, due, outcome, settled);
 }
 
-/** No provider is asked without a token: the order fails like any refused payment. */
 async function charge(
   ctx: AppContext,
   actor: Actor,
   due: { orderId: string; paymentId: string; amountMinor: bigint; currency: string },
-  token: string | undefined,
+  token: string,
 ): Promise<ChargeOutcome> {
-  if (token === undefined) return { status: 'failed', code: 'payment_missing' };
   const { tenantId } = actor;
   const { paymentId: reference, orderId, amountMinor, currency } = due;
   try {

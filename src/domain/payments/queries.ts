@@ -11,6 +11,8 @@ export type Unsettled = {
   providerReference: string | undefined;
 };
 
+const openStatuses = ['created', 'unknown', 'requires_action'];
+
 /** A payment whose outcome is open, by its order or its own id; undefined when it was settled. */
 export async function findUnsettled(
   ctx: Pick<AppContext, 'db'>,
@@ -18,7 +20,7 @@ export async function findUnsettled(
   by: { orderId: string } | { paymentId: string },
 ): Promise<Unsettled | undefined> {
   const payment = await findPayment(ctx, tenantId, by);
-  return payment && ['created', 'unknown', 'requires_action'].includes(payment.status) ? payment : undefined;
+  return payment && openStatuses.includes(payment.status) ? payment : undefined;
 }
 
 /** A payment with its order. */
@@ -49,19 +51,24 @@ export async function findPayment(
   return row && { ...row, providerReference: row.providerReference ?? undefined };
 }
 
-/** Under which name the provider knows a payment, kept before money can move. */
+/**
+ * Under which name the provider knows a payment, kept before money can move.
+ * @throws Error when the payment was settled meanwhile: its order is over, so no money may move
+ */
 export async function keepReference(
   ctx: Pick<AppContext, 'db' | 'clock'>,
   tenantId: TenantId,
   paymentId: string,
   providerReference: string,
 ): Promise<void> {
-  await withTenant(ctx.db, tenantId, (tx) =>
+  const kept = await withTenant(ctx.db, tenantId, (tx) =>
     tx
       .updateTable('payments')
       .set({ provider_reference: providerReference, updated_at: ctx.clock.now() })
       .where('tenant_id', '=', tenantId)
       .where('id', '=', paymentId)
-      .execute(),
+      .where('status', 'in', openStatuses)
+      .executeTakeFirst(),
   );
+  if (kept.numUpdatedRows === 0n) throw new Error('the payment was settled before it was charged');
 }

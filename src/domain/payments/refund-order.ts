@@ -8,17 +8,21 @@ import type { TenantId } from '../../platform/ids.ts';
 import { enqueue } from '../../platform/outbox.ts';
 import { type TenantTx, withTenant } from '../../platform/tenant-tx.ts';
 import { publishAvailability } from '../inventory/publish-availability.ts';
+import { lockCounters } from '../inventory/queries.ts';
 import type { SoldOutGate } from '../inventory/sold-out-gate.ts';
 import { publishTicket } from '../tickets/publish-ticket.ts';
 import { lockTicketsOfOrder, type TicketRow } from '../tickets/queries.ts';
 import { checkEndable, endTickets } from './end-tickets.ts';
 import { showBooking } from './get-booking.ts';
-import { requestRefund } from './request-refund.ts';
+import { leftToRefund, requestRefund } from './request-refund.ts';
 import type { BookingView, RefundInput } from './schema.ts';
 
 type Call = { idempotencyKey: string; requestId?: string };
 
-/** Staff give money back: of the whole order, of some tickets, or as a gesture while the tickets stay valid. */
+/**
+ * Staff give money back: of the whole order, of some tickets, or as a gesture while the tickets stay valid. Of an order
+ * that is over what is left can be paid back, e.g. when the provider refused to the first time.
+ */
 export async function refundOrder(
   ctx: AppContext,
   gate: SoldOutGate,
@@ -34,6 +38,13 @@ export async function refundOrder(
     actor,
     { route, ...call, id: input.id, request: input },
     async (tx, now, order) => {
+      if (order.status !== 'paid') {
+        const left = input.ticketIds ? 0n : await leftToRefund(tx, actor.tenantId, order.id);
+        if (left === 0n) throw notPaid(order);
+        const amount = input.amountMinor === undefined ? left : BigInt(input.amountMinor);
+        await payBack(tx, actor, now, order.id, amount, input.reason, call.requestId);
+        return [];
+      }
       if (input.amountMinor !== undefined) {
         await payBack(tx, actor, now, order.id, BigInt(input.amountMinor), input.reason, call.requestId);
         return [];
@@ -68,6 +79,7 @@ export async function cancelBooking(
     actor,
     { route, ...call, id: input.id, request: input },
     async (tx, now, order) => {
+      if (order.status !== 'paid') throw notPaid(order);
       if (!isStaff(actor) && order.starts_at <= now) {
         throw new DomainError('conflict', 'event_started', 'The event has begun.');
       }
@@ -125,7 +137,16 @@ async function change(
   return booking;
 }
 
+/** Counters before orders, as everywhere. */
 async function lockOrder(tx: TenantTx, actor: Actor, tenantId: TenantId, id: string): Promise<LockedOrder> {
+  const found = await tx
+    .selectFrom('orders')
+    .select(['event_id', 'user_id'])
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', id)
+    .executeTakeFirst();
+  if (!found || (found.user_id !== actor.subject && !isStaff(actor))) throw notFound('booking');
+  await lockCounters(tx, tenantId, { column: 'event_id', id: found.event_id });
   const order = await tx
     .selectFrom('orders as o')
     .innerJoin('events as e', (join) =>
@@ -146,13 +167,14 @@ async function lockOrder(tx: TenantTx, actor: Actor, tenantId: TenantId, id: str
     .where('o.id', '=', id)
     .forUpdate('o')
     .executeTakeFirst();
-  if (!order || (order.user_id !== actor.subject && !isStaff(actor))) throw notFound('booking');
-  if (order.status !== 'paid') {
-    throw new DomainError('conflict', 'order_not_paid', `The order is ${order.status}.`, {
-      extra: { orderStatus: order.status },
-    });
-  }
+  if (!order) throw notFound('booking');
   return order;
+}
+
+function notPaid(order: LockedOrder): DomainError {
+  return new DomainError('conflict', 'order_not_paid', `The order is ${order.status}.`, {
+    extra: { orderStatus: order.status },
+  });
 }
 
 const isAlive = (ticket: TicketRow): boolean =>
@@ -168,6 +190,9 @@ async function endAndPayBack(
   end: { to: 'cancelled' | 'refunded'; reason: string; requestId: string | undefined },
 ): Promise<void> {
   const { tenantId } = actor;
+  if (chosen.length === 0) {
+    throw new DomainError('conflict', 'nothing_to_refund', 'No ticket of this order can be ended any more.');
+  }
   checkEndable(chosen, order.user_id);
   const by = actorName(actor);
   const messages = await endTickets(tx, tenantId, now, chosen, {
@@ -177,28 +202,20 @@ async function endAndPayBack(
     transactionId: order.transaction_id,
   });
   await enqueue(tx, now, messages, end.requestId);
-  const complete = all.filter(isAlive).length === chosen.length;
-  const amount = complete ? await leftToRefund(tx, tenantId, order.id) : shareOf(order, chosen);
-  await payBack(tx, actor, now, order.id, amount, end.reason, end.requestId);
-  if (complete) await endOrder(tx, tenantId, now, order, { to: end.to, by, reason: end.reason });
+  const others = all.filter((ticket) => !chosen.includes(ticket));
+  const left = await leftToRefund(tx, tenantId, order.id);
+  const share = shareOf(order, chosen);
+  // A ticket that was revoked keeps its share of the money: its reason decided whether that is paid back.
+  const last = others.every(({ status }) => status === 'refunded' || status === 'cancelled');
+  await payBack(tx, actor, now, order.id, last || share > left ? left : share, end.reason, end.requestId);
+  if (!others.some(isAlive)) await endOrder(tx, tenantId, now, order, { to: end.to, by, reason: end.reason });
 }
 
-/** Of what was paid, discount and all, in proportion to the prices; rounding is settled by the last ticket. */
+/** Of what was paid, discount and all, in proportion to the prices; the last ticket settles what rounding left. */
 function shareOf(order: LockedOrder, tickets: TicketRow[]): bigint {
   if (order.subtotal_minor === 0n) return 0n;
   const price = tickets.reduce((sum, ticket) => sum + ticket.price_minor, 0n);
   return (order.amount_minor * price) / order.subtotal_minor;
-}
-
-async function leftToRefund(tx: TenantTx, tenantId: TenantId, orderId: string): Promise<bigint> {
-  const payment = await tx
-    .selectFrom('payments')
-    .select(['amount_minor', 'refunded_minor'])
-    .where('tenant_id', '=', tenantId)
-    .where('order_id', '=', orderId)
-    .where('status', '=', 'succeeded')
-    .executeTakeFirst();
-  return payment ? payment.amount_minor - payment.refunded_minor : 0n;
 }
 
 async function payBack(

@@ -2,7 +2,7 @@ import type { AppContext } from '../../context.ts';
 import type { TenantId } from '../../platform/ids.ts';
 import { enqueue } from '../../platform/outbox.ts';
 import type { TenantTx } from '../../platform/tenant-tx.ts';
-import { requestRefund } from './request-refund.ts';
+import { leftToRefund, requestRefund } from './request-refund.ts';
 
 /** Reasons for which a revoked ticket is paid back; a fraud is not. */
 const PAID_BACK = ['cancelled', 'refunded'];
@@ -35,7 +35,9 @@ export async function refundRevoked(
   // What was given away is no longer the buyer's to be paid for.
   if (!row || row.subtotal_minor === 0n || row.user_id !== row.buyer) return;
   const now = ctx.clock.now();
-  const amountMinor = (row.amount_minor * row.price_minor) / row.subtotal_minor;
+  const share = (row.amount_minor * row.price_minor) / row.subtotal_minor;
+  const left = await leftToRefund(tx, tenantId, row.orderId);
+  const amountMinor = share < left ? share : left;
   const refund = {
     orderId: row.orderId,
     amountMinor,

@@ -58,6 +58,19 @@ export async function requestRefund(
   return { refund: showRefund(row), message: { kind: 'payment.refund', body } };
 }
 
+/** What of an order's payment was not promised back yet; the payment is locked, so it stays so. */
+export async function leftToRefund(tx: TenantTx, tenantId: TenantId, orderId: string): Promise<bigint> {
+  const payment = await tx
+    .selectFrom('payments')
+    .select(['amount_minor', 'refunded_minor'])
+    .where('tenant_id', '=', tenantId)
+    .where('order_id', '=', orderId)
+    .where('status', '=', 'succeeded')
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  return payment ? payment.amount_minor - payment.refunded_minor : 0n;
+}
+
 export function showRefund(row: {
   id: string;
   order_id: string;

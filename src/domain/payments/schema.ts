@@ -99,6 +99,10 @@ export const refundInput = z
     (input) => input.ticketIds === undefined || input.amountMinor === undefined,
     'either ticketIds or amountMinor',
   )
+  .refine((input) => !input.ticketIds || new Set(input.ticketIds).size === input.ticketIds.length, {
+    message: 'a ticket is named twice',
+    path: ['ticketIds'],
+  })
   .openapi('RefundInput', { description: 'Without ticketIds and amountMinor the whole order is refunded' });
 export type RefundInput = z.output<typeof refundInput>;
 

@@ -16,7 +16,8 @@ export async function sendRefund(ctx: Context, tenantId: TenantId, refundId: str
       .innerJoin('payments as p', (join) =>
         join.onRef('p.tenant_id', '=', 'r.tenant_id').onRef('p.id', '=', 'r.payment_id'),
       )
-      .select(['r.amount_minor', 'r.currency', 'r.attempts', 'p.id as reference', 'p.provider_reference'])
+      .select(['r.amount_minor', 'r.currency', 'r.attempts', 'r.provider_reference as refundReference'])
+      .select(['p.id as reference', 'p.provider_reference'])
       .where('r.tenant_id', '=', tenantId)
       .where('r.id', '=', refundId)
       .where('r.status', '=', 'requested')
@@ -24,6 +25,7 @@ export async function sendRefund(ctx: Context, tenantId: TenantId, refundId: str
   );
   if (!due) return;
   const { reference, provider_reference, amount_minor: amountMinor, currency, attempts } = due;
+  const refundReference = due.refundReference ?? undefined;
   const providerReference = provider_reference ?? undefined;
   const outcome = await ctx.payments.refund({
     tenantId,
@@ -32,16 +34,19 @@ export async function sendRefund(ctx: Context, tenantId: TenantId, refundId: str
     refundId,
     amountMinor,
     currency,
+    attempts,
+    refundReference,
   });
   const now = ctx.clock.now();
   if (outcome.status === 'failed')
     ctx.log.error({ tenantId, refundId, code: outcome.code }, 'a refund was refused');
-  await withTenant(ctx.db, tenantId, (tx) =>
-    tx
+  const named = 'providerReference' in outcome ? outcome.providerReference : undefined;
+  await withTenant(ctx.db, tenantId, async (tx) => {
+    const moved = await tx
       .updateTable('refunds')
       .set({
         status: outcome.status === 'unknown' ? 'requested' : outcome.status,
-        provider_reference: outcome.status === 'succeeded' ? outcome.providerReference : null,
+        provider_reference: named ?? null,
         failure_code: outcome.status === 'failed' ? outcome.code : null,
         attempts: attempts + 1,
         next_attempt_at:
@@ -53,8 +58,17 @@ export async function sendRefund(ctx: Context, tenantId: TenantId, refundId: str
       .where('tenant_id', '=', tenantId)
       .where('id', '=', refundId)
       .where('status', '=', 'requested')
-      .execute(),
-  );
+      .executeTakeFirst();
+    // What the provider will not pay back can be promised again.
+    if (outcome.status === 'failed' && moved.numUpdatedRows === 1n) {
+      await tx
+        .updateTable('payments')
+        .set((eb) => ({ refunded_minor: eb('refunded_minor', '-', amountMinor), updated_at: now }))
+        .where('tenant_id', '=', tenantId)
+        .where('id', '=', reference)
+        .execute();
+    }
+  });
 }
 
 /** Sends what is due whether or not its message arrived. Returns how many. */

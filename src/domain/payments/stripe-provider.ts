@@ -9,24 +9,32 @@ import type {
   RefundRequest,
 } from '../../context.ts';
 import { unauthenticated } from '../../platform/http/verify-token.ts';
+import type { Logger } from '../../platform/logger.ts';
+import { backoff, sleep } from '../../platform/retry.ts';
 import { toNotice } from './to-notice.ts';
 
-/** Gateway errors are tried again this often by the library, with backoff and under the same idempotency key. */
+/** Gateway errors are tried again this often, with backoff and under the same idempotency key. */
 const RETRIES = 2;
 const TIMEOUT_MS = 8_000;
+const MAX_REFUNDS = 100;
+
+type Options = { timeoutMs?: number };
 
 /**
  * Stripe by PaymentIntents. An intent is made first and confirmed second, and its id is kept in between: whatever
  * answer is lost afterwards can be asked for by that id. A call under one reference takes effect once at Stripe too.
  */
-export function createStripeProvider({ config, log }: Pick<AppContext, 'config' | 'log'>): PaymentProvider {
+export function createStripeProvider(
+  { config, log, clock }: Pick<AppContext, 'config' | 'log' | 'clock'>,
+  { timeoutMs = TIMEOUT_MS }: Options = {},
+): PaymentProvider {
   const { hostname, port, protocol } = new URL(config.STRIPE_API_URL);
   const stripe = new Stripe(config.STRIPE_SECRET_KEY as string, {
     host: hostname,
     protocol: protocol === 'http:' ? 'http' : 'https',
     ...(port ? { port } : {}),
     maxNetworkRetries: RETRIES,
-    timeout: TIMEOUT_MS,
+    timeout: timeoutMs,
     telemetry: false,
     appInfo: { name: 'tessera' },
   });
@@ -35,7 +43,7 @@ export function createStripeProvider({ config, log }: Pick<AppContext, 'config' 
   return {
     name: 'stripe',
     charge: (charge, keepReference) => chargeOnce(stripe, returnUrl, charge, keepReference),
-    look: (payment, { abandon = false } = {}) => lookUp(stripe, payment, abandon),
+    look: (payment, { abandon = false } = {}) => lookUp(stripe, log, payment, abandon),
     async refund(request) {
       try {
         return await refundOnce(stripe, request);
@@ -43,7 +51,7 @@ export function createStripeProvider({ config, log }: Pick<AppContext, 'config' 
         if (error instanceof Stripe.errors.StripeInvalidRequestError)
           return { status: 'failed', code: error.code ?? 'invalid_request' };
         log.warn({ refundId: request.refundId, err: (error as Error).message }, 'a refund broke off');
-        return { status: 'unknown' };
+        return { status: 'unknown', providerReference: request.refundReference };
       }
     },
     async readNotice(body, headers) {
@@ -53,8 +61,12 @@ export function createStripeProvider({ config, log }: Pick<AppContext, 'config' 
           body,
           headers.get('stripe-signature') ?? '',
           config.STRIPE_WEBHOOK_SECRET as string,
+          undefined,
+          undefined,
+          clock.now().getTime(),
         );
-      } catch {
+      } catch (error) {
+        log.warn({ err: (error as Error).message }, 'a notice is not signed by the provider');
         throw unauthenticated();
       }
       const { tenant, payment } =
@@ -73,15 +85,17 @@ async function chargeOnce(
   const { tenantId, orderId, reference, amountMinor, currency, token } = charge;
   let intent: Stripe.PaymentIntent;
   try {
-    intent = await stripe.paymentIntents.create(
-      {
-        amount: Number(amountMinor),
-        currency: currency.toLowerCase(),
-        payment_method: token,
-        automatic_payment_methods: { enabled: true },
-        metadata: { tenant: tenantId, order: orderId, payment: reference },
-      },
-      { idempotencyKey: `${reference}:create` },
+    intent = await patiently(() =>
+      stripe.paymentIntents.create(
+        {
+          amount: Number(amountMinor),
+          currency: currency.toLowerCase(),
+          payment_method: token,
+          automatic_payment_methods: { enabled: true },
+          metadata: { tenant: tenantId, order: orderId, payment: reference },
+        },
+        { idempotencyKey: `${reference}:create` },
+      ),
     );
   } catch (error) {
     // An intent that is not confirmed takes no money: the order may fail for good.
@@ -89,23 +103,41 @@ async function chargeOnce(
   }
   await keepReference(intent.id);
   try {
-    const confirmed = await stripe.paymentIntents.confirm(
-      intent.id,
-      { return_url: returnUrl },
-      { idempotencyKey: `${reference}:confirm` },
+    const confirmed = await patiently(() =>
+      stripe.paymentIntents.confirm(
+        intent.id,
+        { return_url: returnUrl },
+        { idempotencyKey: `${reference}:confirm` },
+      ),
     );
     return toOutcome(confirmed);
   } catch (error) {
     const refused =
       error instanceof Stripe.errors.StripeCardError ||
-      error instanceof Stripe.errors.StripeInvalidRequestError;
+      (error instanceof Stripe.errors.StripeInvalidRequestError && error.code !== UNEXPECTED_STATE);
     return refused ? { status: 'failed', code: failureCode(error) } : { status: 'unknown' };
+  }
+}
+
+/** Somebody else moved the intent meanwhile: only a look can tell where to. */
+const UNEXPECTED_STATE = 'payment_intent_unexpected_state';
+
+/** The library leaves it to its caller to wait when there were too many requests. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof Stripe.errors.StripeRateLimitError) || attempt > RETRIES) throw error;
+      await sleep(250 + backoff(attempt, 500, 2_000));
+    }
   }
 }
 
 async function lookUp(
   stripe: Stripe,
-  { providerReference }: PaymentName,
+  log: Logger,
+  { reference, providerReference }: PaymentName,
   abandon: boolean,
 ): Promise<ChargeOutcome> {
   // The intent's id is kept before it is confirmed: without one no money can have moved.
@@ -120,6 +152,7 @@ async function lookUp(
     if (error instanceof Stripe.errors.StripeInvalidRequestError && error.code === 'resource_missing') {
       return { status: 'failed', code: 'never_received' };
     }
+    log.warn({ paymentId: reference, err: (error as Error).message }, 'a payment could not be looked up');
     return { status: 'unknown' };
   }
 }
@@ -152,18 +185,39 @@ function toOutcome(intent: Stripe.PaymentIntent): ChargeOutcome {
 async function refundOnce(stripe: Stripe, request: RefundRequest): Promise<RefundOutcome> {
   const { providerReference, refundId, amountMinor, tenantId, reference } = request;
   if (!providerReference) return { status: 'failed', code: 'nothing_to_refund' };
-  const refund = await stripe.refunds.create(
-    {
-      payment_intent: providerReference,
-      amount: Number(amountMinor),
-      metadata: { tenant: tenantId, payment: reference, refund: refundId },
-    },
-    { idempotencyKey: refundId },
-  );
+  const refund =
+    (await findRefund(stripe, request, providerReference)) ??
+    (await patiently(() =>
+      stripe.refunds.create(
+        {
+          payment_intent: providerReference,
+          amount: Number(amountMinor),
+          metadata: { tenant: tenantId, payment: reference, refund: refundId },
+        },
+        { idempotencyKey: refundId },
+      ),
+    ));
   if (refund.status === 'succeeded') return { status: 'succeeded', providerReference: refund.id };
   if (refund.status === 'failed' || refund.status === 'canceled')
     return { status: 'failed', code: refund.failure_reason ?? 'refused' };
-  return { status: 'unknown' };
+  return { status: 'unknown', providerReference: refund.id };
+}
+
+/**
+ * The refund as it stands, when it was asked for before. An idempotency key only repeats the first answer, pending for
+ * ever, and is forgotten after a day: making the refund again would then pay twice.
+ */
+async function findRefund(
+  stripe: Stripe,
+  { attempts, refundId, refundReference }: RefundRequest,
+  paymentIntent: string,
+): Promise<Stripe.Refund | undefined> {
+  if (refundReference) return patiently(() => stripe.refunds.retrieve(refundReference));
+  if (attempts === 0) return undefined;
+  const known = await patiently(() =>
+    stripe.refunds.list({ payment_intent: paymentIntent, limit: MAX_REFUNDS }),
+  );
+  return known.data.find((refund) => refund.metadata?.refund === refundId);
 }
 
 function failureCode(error: unknown): string {

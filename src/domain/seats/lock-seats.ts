@@ -10,6 +10,7 @@ import { publishAvailability } from '../inventory/publish-availability.ts';
 import { replayed } from '../inventory/replayed.ts';
 import { type SaleRow, saleRefusal } from '../inventory/sale-refusal.ts';
 import { timeRemaining } from '../inventory/time-remaining.ts';
+import { createFindTaken } from './find-taken.ts';
 import { findAdjacent } from './queries.ts';
 import type { LockInput, LockView } from './schema.ts';
 
@@ -37,7 +38,14 @@ export function createLockSeats(ctx: Context): LockSeats {
     flush: (_key, items) => flush(ctx, items),
   });
 
+  const findTaken = createFindTaken(ctx);
+
   async function lock(actor: Actor, input: LockInput, seatIds: string[], key: string): Promise<SaleRow> {
+    const unavailable = await findTaken({ actor, eventId: input.eventId, seatIds, route: ROUTE, key });
+    if (unavailable.length > 0) {
+      ctx.metrics.sales.inc({ outcome: 'shed' });
+      return { n: 1, outcome: 'seats_unavailable', details: { unavailable } };
+    }
     const item = { actor, eventId: input.eventId, seatIds, request: input, key };
     const row = await lanes.submit(`${actor.tenantId}:${input.eventId}`, item);
     ctx.metrics.sales.inc({ outcome: row.outcome });
@@ -114,7 +122,7 @@ async function publishLock(ctx: Context, actor: Actor, lock: Stored): Promise<vo
   const { tenantId } = actor;
   await Promise.all(
     lock.seats.map(({ id }) =>
-      ctx.cache.set(tenantKey(tenantId, 'seat_lock', lock.eventId, id), lock.lockId, LOCK_MS / 1000),
+      ctx.cache.set(tenantKey(tenantId, 'seat_lock', lock.eventId, id), actor.subject, LOCK_MS / 1000),
     ),
   );
   await publishAvailability(ctx, tenantId, lock.eventId);
