@@ -25,6 +25,8 @@ begin
     execute format('grant tessera_owner to %I', current_user);
   end if;
   execute format('grant create on database %I to tessera_owner', current_database());
+  -- A temporary table goes before the real one of its name.
+  execute format('revoke temporary on database %I from public', current_database());
 end $$;
 
 grant create, usage on schema public to tessera_owner;
@@ -33,15 +35,19 @@ grant usage on schema public to tessera_app, tessera_relay, tessera_listener;
 
 set role tessera_owner;
 
+-- What a migration creates is nobody's until it is granted.
+alter default privileges revoke execute on routines from public;
+
 -- The tenant of the running transaction. A transaction-local setting reads '' after its transaction ended on a pooled
 -- connection, and ''::uuid is an error, hence nullif. STABLE SQL is inlined into the policy, so indexes are used.
 create function current_tenant() returns uuid
   language sql stable parallel safe
   return nullif(current_setting('app.tenant_id', true), '')::uuid;
+grant execute on function current_tenant() to tessera_app, tessera_relay, tessera_listener;
 
 -- Every tenant table goes through here, so that none is forgotten and all policies read the same.
 create procedure protect_tenant_table(table_name regclass)
-  language plpgsql as $$
+  language plpgsql set search_path = public, pg_temp as $$
 begin
   execute format('alter table %s enable row level security', table_name);
   execute format('alter table %s force row level security', table_name);
@@ -56,8 +62,8 @@ create table tenants (
 );
 comment on table tenants is 'An organiser who sells tickets here.';
 call protect_tenant_table('tenants');
-create policy relay_lists_tenants on tenants for select to tessera_relay using (true);
-create policy listener_lists_tenants on tenants for select to tessera_listener using (true);
+create policy relay_lists_tenants on tenants for select to tessera_relay using (current_tenant() is null);
+create policy listener_lists_tenants on tenants for select to tessera_listener using (current_tenant() is null);
 grant select, insert, update on tenants to tessera_app;
 grant select (tenant_id, is_active) on tenants to tessera_relay;
 grant select (tenant_id, is_active) on tenants to tessera_listener;
@@ -135,6 +141,5 @@ create table audit_log (
 );
 call protect_tenant_table('audit_log');
 grant select, insert on audit_log to tessera_app;
-grant insert on audit_log to tessera_listener;
 
 reset role;

@@ -13,10 +13,10 @@ create table outbox (
 comment on table outbox is 'One row per committed effect; messages is an array of {kind, body}. The relay deletes a row once the bus confirmed all of it.';
 create index outbox_due on outbox (next_attempt_at, id);
 call protect_tenant_table('outbox');
-create policy relay_moves_outbox on outbox to tessera_relay using (true) with check (true);
+create policy relay_moves_outbox on outbox to tessera_relay using (current_tenant() is null) with check (current_tenant() is null);
 grant insert on outbox to tessera_app, tessera_listener;
 grant select on outbox to tessera_app;
-grant select, update, delete on outbox to tessera_relay;
+grant select, update (next_attempt_at, attempts, last_error), delete on outbox to tessera_relay;
 
 create table inbox (
   tenant_id uuid not null references tenants,
@@ -29,7 +29,7 @@ comment on table inbox is 'A message takes effect once per consumer: this row co
 create index inbox_age on inbox (processed_at);
 call protect_tenant_table('inbox');
 grant select, insert on inbox to tessera_app;
-create policy relay_prunes_inbox on inbox to tessera_relay using (true);
+create policy relay_prunes_inbox on inbox to tessera_relay using (current_tenant() is null);
 grant select, delete on inbox to tessera_relay;
 
 create table parked_messages (
@@ -64,7 +64,7 @@ comment on table idempotency_keys is 'Commits in the transaction of the effect. 
 create index idempotency_keys_age on idempotency_keys (created_at);
 call protect_tenant_table('idempotency_keys');
 grant select, insert, update on idempotency_keys to tessera_app;
-create policy relay_prunes_idempotency_keys on idempotency_keys to tessera_relay using (true);
+create policy relay_prunes_idempotency_keys on idempotency_keys to tessera_relay using (current_tenant() is null);
 grant select, delete on idempotency_keys to tessera_relay;
 
 create table worker_heartbeats (

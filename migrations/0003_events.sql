@@ -27,7 +27,7 @@ create index events_by_start on events (tenant_id, starts_at, id);
 call protect_tenant_table('events');
 create index events_ended on events (ends_at) where expired_at is null;
 grant select, insert, update, delete on events to tessera_app;
-create policy relay_finds_ended_events on events for select to tessera_relay using (true);
+create policy relay_finds_ended_events on events for select to tessera_relay using (current_tenant() is null);
 grant select (tenant_id, id, ends_at, expired_at) on events to tessera_relay;
 
 create table ticket_types (

@@ -71,7 +71,7 @@ create index waiting_list_next on waiting_list (tenant_id, ticket_type_id, id) w
 create index waiting_list_offers on waiting_list (offer_expires_at) where state = 'offered';
 call protect_tenant_table('waiting_list');
 grant select, insert, update on waiting_list to tessera_app;
-create policy relay_finds_waiting on waiting_list for select to tessera_relay using (true);
+create policy relay_finds_waiting on waiting_list for select to tessera_relay using (current_tenant() is null);
 grant select (tenant_id, ticket_type_id, state, offer_expires_at) on waiting_list to tessera_relay;
 
 create table holds (
@@ -114,7 +114,7 @@ create index holds_of_email on holds (tenant_id, lower(customer_email)) where st
 create index holds_overdue on holds (expires_at) where state = 'active';
 call protect_tenant_table('holds');
 grant select, insert, update on holds to tessera_app;
-create policy relay_finds_overdue_holds on holds for select to tessera_relay using (true);
+create policy relay_finds_overdue_holds on holds for select to tessera_relay using (current_tenant() is null);
 grant select (tenant_id, ticket_type_id, state, expires_at) on holds to tessera_relay;
 
 create table inventory_checks (

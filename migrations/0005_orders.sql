@@ -103,7 +103,7 @@ create index payments_of_order on payments (tenant_id, order_id);
 create index payments_unsettled on payments (next_poll_at) where next_poll_at is not null;
 call protect_tenant_table('payments');
 grant select, insert, update on payments to tessera_app;
-create policy relay_finds_unsettled_payments on payments for select to tessera_relay using (true);
+create policy relay_finds_unsettled_payments on payments for select to tessera_relay using (current_tenant() is null);
 grant select (tenant_id, id, next_poll_at) on payments to tessera_relay;
 
 create table refunds (
@@ -131,7 +131,7 @@ create index refunds_of_order on refunds (tenant_id, order_id);
 create index refunds_due on refunds (next_attempt_at) where next_attempt_at is not null;
 call protect_tenant_table('refunds');
 grant select, insert, update on refunds to tessera_app;
-create policy relay_finds_due_refunds on refunds for select to tessera_relay using (true);
+create policy relay_finds_due_refunds on refunds for select to tessera_relay using (current_tenant() is null);
 grant select (tenant_id, id, next_attempt_at) on refunds to tessera_relay;
 
 create table payment_events (

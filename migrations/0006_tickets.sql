@@ -50,7 +50,7 @@ create index tickets_unminted on tickets (created_at) where status in ('sold', '
 call protect_tenant_table('tickets');
 grant select, insert, update on tickets to tessera_app;
 grant select, update on tickets to tessera_listener;
-create policy relay_finds_unminted_tickets on tickets for select to tessera_relay using (true);
+create policy relay_finds_unminted_tickets on tickets for select to tessera_relay using (current_tenant() is null);
 grant select (tenant_id, id, status, created_at) on tickets to tessera_relay;
 
 -- The metadata of an NFT is public and asked for by mint alone. This function tells which tenant's ticket a mint is and
@@ -95,7 +95,7 @@ grant select, insert on ticket_state_transitions to tessera_app, tessera_listene
 
 -- The history cannot be forgotten and an illegal step cannot be taken: the database writes the one and refuses the other,
 -- once per statement, so that a batch of hundreds pays once.
-create function record_ticket_births() returns trigger language plpgsql as $$
+create function record_ticket_births() returns trigger language plpgsql set search_path = public, pg_temp as $$
 begin
   if exists (select from born where status <> 'sold') then
     raise exception 'a ticket begins as sold' using errcode = 'check_violation', constraint = 'ticket_state_rules';
@@ -107,7 +107,7 @@ end $$;
 create trigger record_ticket_births after insert on tickets
   referencing new table as born for each statement execute function record_ticket_births();
 
-create function record_ticket_steps() returns trigger language plpgsql as $$
+create function record_ticket_steps() returns trigger language plpgsql set search_path = public, pg_temp as $$
 declare
   illegal text;
 begin

@@ -42,7 +42,7 @@ comment on column chain_events.next_index is 'The next free place of the event o
 create index chain_events_by_address on chain_events (address);
 call protect_tenant_table('chain_events');
 grant select, insert, update on chain_events to tessera_app;
-create policy listener_finds_events on chain_events for select to tessera_listener using (true);
+create policy listener_finds_events on chain_events for select to tessera_listener using (current_tenant() is null);
 grant select on chain_events to tessera_listener;
 
 create table transfers (
@@ -63,7 +63,8 @@ create table transfers (
 );
 create unique index transfers_one_open on transfers (tenant_id, ticket_id) where status in ('offered', 'requested');
 call protect_tenant_table('transfers');
-grant select, insert, update on transfers to tessera_app, tessera_listener;
+grant select, insert, update on transfers to tessera_app;
+grant select, update on transfers to tessera_listener;
 
 create table pending_transactions (
   tenant_id uuid not null references tenants,
@@ -100,9 +101,9 @@ create index pending_transactions_by_signature on pending_transactions (tx_signa
 call protect_tenant_table('pending_transactions');
 grant select, insert, update on pending_transactions to tessera_app;
 grant select, update on pending_transactions to tessera_listener;
-create policy relay_finds_due_transactions on pending_transactions for select to tessera_relay using (true);
+create policy relay_finds_due_transactions on pending_transactions for select to tessera_relay using (current_tenant() is null);
 grant select (tenant_id, id, status, next_check_at) on pending_transactions to tessera_relay;
-create policy listener_reads_transactions on pending_transactions for select to tessera_listener using (true);
+create policy listener_reads_transactions on pending_transactions for select to tessera_listener using (current_tenant() is null);
 
 create table blockchain_sync (
   tenant_id uuid not null references tenants,
@@ -131,6 +132,6 @@ create index blockchain_sync_provisional on blockchain_sync (cluster_id, slot) w
 call protect_tenant_table('blockchain_sync');
 grant select on blockchain_sync to tessera_app;
 grant select, insert, update on blockchain_sync to tessera_listener;
-create policy listener_reads_sync on blockchain_sync for select to tessera_listener using (true);
+create policy listener_reads_sync on blockchain_sync for select to tessera_listener using (current_tenant() is null);
 
 reset role;

@@ -16,6 +16,7 @@ create table ticket_scans (
   chain_mode text,
   chain_owner text,
   chain_slot bigint,
+  chain_checked_at timestamptz,
   primary key (tenant_id, id),
   foreign key (tenant_id, event_id) references events (tenant_id, id),
   foreign key (tenant_id, ticket_id) references tickets (tenant_id, id)

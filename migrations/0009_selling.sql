@@ -32,7 +32,7 @@ end;
 -- Ends the holds of one ticket type that ran out and gives their places back; returns how many.
 -- The caller holds the lock on the inventory row, so no place is given back twice.
 create function reclaim_expired_holds(p_tenant uuid, p_ticket_type uuid, p_now timestamptz) returns integer
-language plpgsql as $$
+language plpgsql set search_path = public, pg_temp as $$
 declare
   v_places integer;
 begin
@@ -68,7 +68,7 @@ create type place_want as (n integer, ticket_type_id uuid, quantity integer, use
 -- counting to the caller. Outcomes: granted, sold_out, customer_limit_exceeded, not_found.
 create function grant_places(p_tenant uuid, p_now timestamptz, p_wants place_want[])
 returns table (n integer, outcome text, available integer)
-language plpgsql as $$
+language plpgsql set search_path = public, pg_temp as $$
 declare
   v_type record;
   v_want record;
@@ -132,7 +132,7 @@ create type order_sale as (
 -- The caller holds the locks on the inventory rows and on the seats. Returns the answer for each order.
 create function issue_tickets(p_tenant uuid, p_now timestamptz, p_sales order_sale[])
 returns table (n integer, answer jsonb)
-language plpgsql as $$
+language plpgsql set search_path = public, pg_temp as $$
 begin
   return query
   with sale as (

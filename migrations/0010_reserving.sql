@@ -13,7 +13,7 @@ create type reservation_request as (
 -- (not_found, not_on_sale, sales_not_open, sales_closed, seats_required, limit_exceeded, customer_limit_exceeded, sold_out).
 create function reserve_places(p_tenant uuid, p_now timestamptz, p_until timestamptz, p_requests json)
 returns table (n integer, outcome text, details jsonb)
-language plpgsql as $$
+language plpgsql set search_path = public, pg_temp as $$
 declare
   v_requests reservation_request[];
   v_outcomes text[];
@@ -100,7 +100,7 @@ create type seat_lock_request as (
 -- names none, and seats_unavailable, which names those that are not free.
 create function lock_seats(p_tenant uuid, p_now timestamptz, p_until timestamptz, p_requests json)
 returns table (n integer, outcome text, details jsonb)
-language plpgsql as $$
+language plpgsql set search_path = public, pg_temp as $$
 declare
   v_requests seat_lock_request[];
   v_outcomes text[];
@@ -239,7 +239,7 @@ end $$;
 -- Gives up what a group holds, at once: places, seats, and the offer it may have come from. Returns its event, or
 -- nothing when there is nothing active to give up, or an order is paying for it.
 create function release_hold(p_tenant uuid, p_now timestamptz, p_group uuid) returns uuid
-language plpgsql as $$
+language plpgsql set search_path = public, pg_temp as $$
 declare
   v_event uuid;
 begin
@@ -250,6 +250,7 @@ begin
   with ended as (
     update holds h set state = 'released', ended_at = p_now
     where h.tenant_id = p_tenant and h.group_id = p_group and h.state = 'active'
+      and h.expires_at > p_now
       and not exists (select from orders o where o.tenant_id = p_tenant and o.id = h.order_id and o.status = 'pending')
     returning h.event_id, h.ticket_type_id, h.quantity
   ), freed as (

@@ -36,7 +36,7 @@ create type order_head as (
 --   wrong_currency, hold_not_found, hold_expired, hold_used, customer_missing, promo_invalid, promo_exhausted, promo_user_limit    refused
 create function place_orders(p_tenant uuid, p_now timestamptz, p_hold_until timestamptz, p_poll_at timestamptz, p_requests json)
 returns table (n integer, outcome text, details jsonb)
-language plpgsql as $$
+language plpgsql set search_path = public, pg_temp as $$
 declare
   v_requests order_request[];
   v_outcomes text[];
@@ -235,7 +235,7 @@ end $$;
 -- no subtotal and the refusal in customer_name.
 create function redeem_promo_codes(p_tenant uuid, p_now timestamptz, p_requests order_request[], p_heads order_head[])
 returns order_head[]
-language plpgsql as $$
+language plpgsql set search_path = public, pg_temp as $$
 declare
   v_head order_head;
   v_code promo_codes;
@@ -290,7 +290,7 @@ create type order_settlement as (
 -- Outcomes: paid, failed, open, refund_due, unchanged.
 create function settle_orders(p_tenant uuid, p_now timestamptz, p_poll_at timestamptz, p_settlements json)
 returns table (n integer, outcome text, details jsonb)
-language plpgsql as $$
+language plpgsql set search_path = public, pg_temp as $$
 declare
   v_settlements order_settlement[];
   v_outcomes text[];
@@ -386,11 +386,19 @@ begin
   where v_outcomes[s.n] <> 'unchanged' and p.tenant_id = p_tenant and p.id = s.payment_id
     and p.status in ('created', 'unknown', 'requires_action', 'failed');
 
-  insert into refunds (tenant_id, id, order_id, payment_id, amount_minor, currency, reason, requested_by, status, next_attempt_at, created_at, updated_at)
-  select p_tenant, p.id, p.order_id, p.id, p.amount_minor, p.currency, 'paid_too_late', s.actor, 'requested', p_now, p_now, p_now
-  from unnest(v_settlements) s join payments p on p.tenant_id = p_tenant and p.id = s.payment_id
-  where v_outcomes[s.n] = 'refund_due'
-  on conflict do nothing;
+  -- The buyer is told of the money whatever became of the order before.
+  with promised as (
+    insert into refunds (tenant_id, id, order_id, payment_id, amount_minor, currency, reason, requested_by, status, next_attempt_at, created_at, updated_at)
+    select p_tenant, p.id, p.order_id, p.id, p.amount_minor, p.currency, 'paid_too_late', s.actor, 'requested', p_now, p_now, p_now
+    from unnest(v_settlements) s join payments p on p.tenant_id = p_tenant and p.id = s.payment_id
+    where v_outcomes[s.n] = 'refund_due'
+    on conflict do nothing
+    returning *
+  )
+  insert into outbox (tenant_id, id, messages, created_at, next_attempt_at)
+  select p_tenant, r.id, jsonb_build_array(jsonb_build_object('kind', 'payment.refund', 'body', jsonb_build_object(
+    'refundId', r.id, 'orderId', r.order_id, 'amountMinor', r.amount_minor, 'currency', r.currency, 'reason', r.reason))), p_now, p_now
+  from promised r;
 
   select array_agg((s.n, o.id, o.transaction_id, o.user_id, o.event_id, l.ticket_type_id, l.quantity, l.held, l.unit_price_minor,
       l.first_number, l.seat_ids, o.subtotal_minor, o.amount_minor, o.currency, o.customer_name,
@@ -427,7 +435,7 @@ end $$;
 -- Takes the places of an order again whose hold ran out, if all of them are still free. The caller holds the locks on
 -- the inventory rows and the holds. What it takes is counted when the tickets are issued.
 create function retake_places(p_tenant uuid, p_now timestamptz, p_order uuid) returns boolean
-language plpgsql as $$
+language plpgsql set search_path = public, pg_temp as $$
 declare
   v_line record;
   v_free integer;
@@ -462,8 +470,6 @@ begin
   return true;
 end $$;
 
-revoke execute on all functions in schema public from public;
-grant execute on function current_tenant() to tessera_app, tessera_relay, tessera_listener;
 grant execute on function place_orders, settle_orders, redeem_promo_codes, retake_places, issue_tickets, grant_places, customer_share,
   reclaim_expired_holds, reserve_places, lock_seats, release_hold, earlier_outcome, sale_refusal, find_nft to tessera_app;
 

@@ -499,6 +499,7 @@ export interface Tickets {
 }
 
 export interface TicketScans {
+  chain_checked_at: Date | null;
   chain_mode: string | null;
   chain_owner: string | null;
   chain_slot: bigint | null;

@@ -43,14 +43,14 @@ export async function callFunction<Row extends pg.QueryResultRow>(
 ): Promise<Row[]> {
   return rerun(async () => {
     const client = await connect(db);
-    let broken: unknown;
+    let lost: Error | undefined;
     try {
       return (await client.query<Row>(call)).rows;
     } catch (error) {
-      broken = asUnavailable(error) === error ? undefined : error;
+      lost = lostConnection(error);
       throw asUnavailable(error);
     } finally {
-      client.release(broken as Error | undefined);
+      client.release(lost);
     }
   });
 }
@@ -64,7 +64,9 @@ async function rerun<T>(run: () => Promise<T>): Promise<T> {
     try {
       return await run();
     } catch (error) {
-      if (attempt >= ATTEMPTS || !isRerunnable(error)) throw error;
+      if (!isRerunnable(error)) throw error;
+      // Still in each other's way: whoever asked may ask again.
+      if (attempt >= ATTEMPTS) throw databaseUnavailable(error);
       await sleep(backoff(attempt, 10, 200));
     }
   }
@@ -72,28 +74,33 @@ async function rerun<T>(run: () => Promise<T>): Promise<T> {
 
 async function once<T>(db: Db, begin: string, work: (tx: Kysely<DB>) => Promise<T>): Promise<T> {
   const client = await connect(db);
-  let broken: Error | undefined;
   let open = true;
-  const onError = (error: Error): void => {
-    broken = error;
-  };
-  client.on('error', onError);
+  let lost: Error | undefined;
   try {
     await client.query(begin);
     const result = await work(bind(client, () => open));
     open = false;
-    await client.query('commit');
+    const { command } = await client.query('commit');
+    // After a failed query PostgreSQL takes a commit for a rollback and says so here only.
+    if (command !== 'COMMIT')
+      throw new Error('a failed query was passed over, so its transaction was rolled back');
     return result;
   } catch (error) {
     open = false;
-    // A connection that cannot roll back may still hold the tenant: it must not go back to the pool.
-    await client.query('rollback').catch((failure: Error) => {
-      broken = failure;
-    });
+    lost = lostConnection(error) ?? (await rollback(client));
     throw asUnavailable(error);
   } finally {
-    client.off('error', onError);
-    client.release(broken);
+    client.release(lost);
+  }
+}
+
+/** A connection that cannot roll back may still hold the tenant: its error keeps it from going back to the pool. */
+async function rollback(client: pg.PoolClient): Promise<Error | undefined> {
+  try {
+    await client.query('rollback');
+    return undefined;
+  } catch (error) {
+    return error as Error;
   }
 }
 
@@ -105,11 +112,16 @@ async function connect(db: Db): Promise<pg.PoolClient> {
   }
 }
 
+/** What ends or replaces the transaction that a query runs in, or outlives it on the pooled connection. */
+const NOT_FOR_WORK = /^\s*(begin|start|commit|end|abort|rollback(?!\s+to\b)|set|reset|discard)\b/i;
+
 /** A query builder on one connection; a query after the end of the transaction throws instead of joining the next. */
 function bind(client: pg.PoolClient, isOpen: () => boolean): Kysely<DB> {
   const guarded = {
     query(text: string, values: unknown[]) {
       if (!isOpen()) throw new Error('query after the end of its transaction: an await is missing');
+      if (NOT_FOR_WORK.test(text))
+        throw new Error(`no "${text}" inside of a transaction: its caller decides`);
       return client.query(text, values);
     },
     release() {},
@@ -138,11 +150,16 @@ const UNIQUE_VIOLATION = '23505';
 const UNAVAILABLE = /^(08|53|57P0|57014|55P03)/;
 
 function asUnavailable(error: unknown): unknown {
-  const lost =
-    error instanceof pg.DatabaseError
-      ? UNAVAILABLE.test(error.code ?? '')
-      : error instanceof Error && /Connection terminated|ECONNRESET|EPIPE|not queryable/.test(error.message);
-  return lost ? databaseUnavailable(error) : error;
+  const passing = error instanceof pg.DatabaseError && UNAVAILABLE.test(error.code ?? '');
+  return passing || lostConnection(error) ? databaseUnavailable(error) : error;
+}
+
+const LOST = /Connection terminated|Query read timeout|not queryable|ECONNRESET|EPIPE|ETIMEDOUT/;
+
+/** The error when it says that the connection is of no more use. */
+function lostConnection(error: unknown): Error | undefined {
+  if (error instanceof pg.DatabaseError) return error.severity === 'FATAL' ? error : undefined;
+  return error instanceof Error && LOST.test(error.message) ? error : undefined;
 }
 
 function databaseUnavailable(cause: unknown): DomainError {

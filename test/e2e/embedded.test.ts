@@ -83,7 +83,7 @@ async function untilOnChain(key: string, rpcUrl: string): Promise<TicketView[]> 
       }
       return items;
     },
-    { timeoutMs: 20_000 },
+    { timeoutMs: 60_000 },
   );
   if (!found) throw new Error(`not on chain: ${JSON.stringify(await tickets(key))}`);
   return found;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { Connection } from '@solana/web3.js';
 import { runListener } from '../../listener/run-listener.ts';
 import { createApp } from '../../src/api/app.ts';
+import type { ChainReader } from '../../src/context.ts';
 import { allPayers, type ChainContext } from '../../src/domain/chain/chain-context.ts';
 import { createChainReader } from '../../src/domain/chain/chain-reader.ts';
 import { openFileSigner } from '../../src/domain/chain/file-signer.ts';
@@ -37,6 +38,8 @@ export type ChainWorld = {
   chain: EmbeddedChain;
   /** The node that everything of ours asks. */
   proxy: RpcProxy;
+  /** What the API reads the chain with. */
+  chainReader: ChainReader;
   /** Asks the chain directly. */
   connection: Connection;
   tenant: TestTenant;
@@ -58,7 +61,8 @@ export async function createChainWorld(): Promise<ChainWorld> {
   const { app: db, relay, listener } = ctx.database;
   const chainCtx: ChainContext = { ...ctx, db, relay, rpc, signer, programId: LOCAL_PROGRAM_ID };
   const listenerCtx: ListenerContext = { ...ctx, db: listener, rpc, programId: LOCAL_PROGRAM_ID };
-  const app = createApp({ ...ctx, chain: createChainReader(rpc, LOCAL_PROGRAM_ID) });
+  const chainReader = createChainReader(rpc, LOCAL_PROGRAM_ID);
+  const app = createApp({ ...ctx, chain: chainReader });
   const running = new Set<Running>();
 
   function run(work: (signal: AbortSignal) => Promise<unknown>): Running {
@@ -84,6 +88,7 @@ export async function createChainWorld(): Promise<ChainWorld> {
     listenerCtx,
     chain,
     proxy,
+    chainReader,
     connection: new Connection(chain.rpcUrl, 'confirmed'),
     tenant: await createTestTenant(ctx, app),
     startWorker: () =>

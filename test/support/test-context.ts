@@ -50,7 +50,7 @@ export function issueToken(claims: { tenantId: string; subject: string; role: Ro
     .setIssuer(identity.JWT_ISSUER)
     .setAudience(identity.JWT_AUDIENCE)
     .setIssuedAt()
-    .setExpirationTime('1h')
+    .setExpirationTime('24h')
     .sign(privateKey);
 }
 

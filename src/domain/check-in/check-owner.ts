@@ -30,7 +30,7 @@ export async function checkOwner(
   const checkedAt = ctx.clock.now();
   const { ownerWallet: owner, ownerSlot: slot, chainAccount } = ticket;
   const copy = { owner, slot, checkedAt };
-  if (owner === null || chainAccount === null) return { mode: 'none', ...copy };
+  if (owner === null || chainAccount === null) return { mode: 'none', ...copy, reason: 'not_minted' };
   const final = ticket.syncStatus === 'finalized';
   if (policy === 'cached' && final && (await isFresh(ctx))) return { mode: 'copy', ...copy };
 

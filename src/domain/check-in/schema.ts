@@ -30,7 +30,9 @@ export const validateInput = z
     gate: text(50, 1).optional(),
     direction: z.enum(['entry', 'exit']).default('entry'),
     scannedAt: instant.optional().openapi({ description: "The device's time" }),
-    nonce: uuid.openapi({ description: 'One per physical scan: a repetition gets the same verdict' }),
+    nonce: uuid.openapi({
+      description: 'One per physical scan: a repetition of an admitting scan gets its verdict again',
+    }),
     policy: z
       .enum(['cached', 'strict'])
       .optional()

@@ -28,6 +28,10 @@ type Row = {
   first_gate: string | null;
   first_by: string | null;
   replayed: boolean;
+  chain_mode: OwnerCheck['mode'] | null;
+  chain_owner: string | null;
+  chain_slot: bigint | null;
+  chain_checked_at: Date | null;
 };
 
 export type ValidateTicket = (actor: Actor, input: ValidateInput) => Promise<Verdict>;
@@ -48,12 +52,14 @@ export function createValidateTicket(ctx: AppContext, keys: CodeKeyRing): Valida
     const { tenantId } = actor;
     const content = openCode(keys, tenantId, input.eventId, input.qr);
     const ticket = await findTicketOfEvent(ctx, tenantId, input.eventId, content?.ticketId);
-    const check = ticket && (await checkOwner(ctx, ticket, input.policy ?? ctx.config.CHAIN_CHECK_MODE));
+    // A device may ask for more than the installation demands, not for less.
+    const policy = input.policy === 'strict' ? 'strict' : ctx.config.CHAIN_CHECK_MODE;
+    const check = ticket && (await checkOwner(ctx, ticket, policy));
     const scan: Scan = { actor, input, ticketId: ticket?.id, ownerEpoch: content?.ownerEpoch, check };
     const row = await lanes.submit(`${tenantId}:${input.eventId}`, scan);
     ctx.metrics.scans.inc({ verdict: row.reason ?? 'ok' });
     if (row.result === 'ok' && ticket && !row.replayed) await publishTicket(ctx, tenantId, ticket.id);
-    return toVerdict(row, ticket, check);
+    return toVerdict(row, ticket);
   };
 }
 
@@ -94,6 +100,7 @@ async function admit(ctx: AppContext, tenantId: TenantId, scans: Scan[]): Promis
     chain_mode: check?.mode,
     chain_owner: check?.owner,
     chain_slot: check?.slot?.toString(),
+    chain_checked_at: check?.checkedAt,
   }));
   return callFunction<Row>(ctx.db, {
     name: 'admit_scans',
@@ -120,10 +127,10 @@ const explanations: Record<ScanReason, string> = {
   chain_unavailable: 'The owner cannot be verified now.',
   blocked: 'The ticket is blocked.',
   rules: 'The rules of entry do not allow it.',
-  error: 'The ticket could not be checked.',
+  error: 'The ticket could not be checked; scan it again.',
 };
 
-function toVerdict(row: Row, ticket: ScannedTicket | undefined, check: OwnerCheck | undefined): Verdict {
+function toVerdict(row: Row, ticket: ScannedTicket | undefined): Verdict {
   return {
     status: row.result,
     reason: row.reason,
@@ -143,13 +150,14 @@ function toVerdict(row: Row, ticket: ScannedTicket | undefined, check: OwnerChec
     firstScan: row.first_at
       ? { at: row.first_at.toISOString(), gate: row.first_gate, device: row.first_by ?? '' }
       : null,
-    chain: check
-      ? {
-          owner: check.owner,
-          slot: check.slot === null ? null : Number(check.slot),
-          checkedAt: check.checkedAt.toISOString(),
-          mode: check.mode,
-        }
-      : null,
+    chain:
+      row.chain_mode && row.chain_checked_at
+        ? {
+            owner: row.chain_owner,
+            slot: row.chain_slot === null ? null : Number(row.chain_slot),
+            checkedAt: row.chain_checked_at.toISOString(),
+            mode: row.chain_mode,
+          }
+        : null,
   };
 }

@@ -13,16 +13,23 @@ export async function changeCapacity(
   now: Date,
   input: { ticketTypeId: string; capacity: number },
 ): Promise<{ change: number; version: bigint }> {
-  const { rows } = await sql<{ change: number; version: bigint }>`
-    with before as (
-      select capacity from inventory where tenant_id = ${tenantId} and ticket_type_id = ${input.ticketTypeId} for update)
+  const { ticketTypeId, capacity } = input;
+  const before = await tx
+    .selectFrom('inventory')
+    .select('capacity')
+    .where('tenant_id', '=', tenantId)
+    .where('ticket_type_id', '=', ticketTypeId)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
+  // A hold that ran out takes no place, also where nobody has cleaned it up yet.
+  await sql`select reclaim_expired_holds(${tenantId}, ${ticketTypeId}, ${now})`.execute(tx);
+  const { rows } = await sql<{ version: bigint }>`
     update inventory i
-    set capacity = ${input.capacity}, version = i.version + (i.capacity <> ${input.capacity})::int, updated_at = ${now}
-    from before
-    where i.tenant_id = ${tenantId} and i.ticket_type_id = ${input.ticketTypeId} and i.held + i.sold <= ${input.capacity}
-    returning ${input.capacity}::integer - before.capacity as change, i.version`.execute(tx);
+    set capacity = ${capacity}, version = i.version + (i.capacity <> ${capacity})::int, updated_at = ${now}
+    where i.tenant_id = ${tenantId} and i.ticket_type_id = ${ticketTypeId} and i.held + i.sold <= ${capacity}
+    returning i.version`.execute(tx);
   const changed = rows[0];
-  if (changed) return changed;
+  if (changed) return { change: capacity - before.capacity, version: changed.version };
   throw new DomainError(
     'conflict',
     'capacity_below_sold',

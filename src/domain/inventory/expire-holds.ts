@@ -18,6 +18,7 @@ type Overdue = {
   ticket_type_id: string;
   user_id: string;
   quantity: number;
+  seat_ids: string[] | null;
 };
 
 const TYPES_AT_ONCE = 200;
@@ -50,7 +51,7 @@ async function expire(ctx: Context, tenantId: TenantId, ticketTypeId: string): P
     );
     const overdue: Overdue[] = await tx
       .selectFrom('holds')
-      .select(['group_id', 'code', 'kind', 'event_id', 'ticket_type_id', 'user_id', 'quantity'])
+      .select(['group_id', 'code', 'kind', 'event_id', 'ticket_type_id', 'user_id', 'quantity', 'seat_ids'])
       .where('tenant_id', '=', tenantId)
       .where('ticket_type_id', '=', ticketTypeId)
       .where('state', '=', 'active')
@@ -73,8 +74,11 @@ async function expire(ctx: Context, tenantId: TenantId, ticketTypeId: string): P
   });
   const [first] = ended;
   if (!first) return;
-  const codes = ended.map((hold) => hold.code).filter((code) => code !== null);
-  await ctx.cache.delete(...codes.map((code) => tenantKey(tenantId, 'reservation', code)));
+  const keys = ended.flatMap(({ code, event_id, seat_ids }) => [
+    ...(code === null ? [] : [tenantKey(tenantId, 'reservation', code)]),
+    ...(seat_ids ?? []).map((seat) => tenantKey(tenantId, 'seat_lock', event_id, seat)),
+  ]);
+  if (keys.length > 0) await ctx.cache.delete(...keys);
   await publishAvailability(ctx, tenantId, first.event_id);
 }
 

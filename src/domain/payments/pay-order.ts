@@ -1,6 +1,7 @@
 import type { AppContext, ChargeOutcome } from '../../context.ts';
 import { type Actor, actorName, requireRole } from '../../platform/actor.ts';
 import { inFlight } from '../../platform/idempotency.ts';
+import { forgetHold } from '../inventory/forget-hold.ts';
 import { publishAvailability } from '../inventory/publish-availability.ts';
 import type { SoldOutGate } from '../inventory/sold-out-gate.ts';
 import { createPlaceOrder, type PlaceOrderInput, paymentRefused } from '../orders/place-order.ts';
@@ -34,21 +35,25 @@ export function createPayOrder(ctx: AppContext, gate: SoldOutGate): PayOrder {
   return async (actor, input) => {
     requireRole(actor, 'buyer', 'organiser', 'support');
     const { token, ...order } = input;
+    const code = 'holdCode' in input.wanted ? input.wanted.holdCode : undefined;
     const placed = await placeOrder(actor, { ...order, provider: ctx.payments.name });
     await ctx.failpoints.hit('purchase.placed');
     if (placed.outcome === 'sold') {
-      if (placed.fresh) await publishSale(ctx, actor.tenantId, placed.answer, actor.subject);
+      if (placed.fresh) {
+        await publishSale(ctx, actor.tenantId, placed.answer, actor.subject);
+        if (code !== undefined) await forgetHold(ctx, actor.tenantId, { code });
+      }
       return { status: 'paid', answer: placed.answer };
     }
     if (placed.outcome === 'placed') {
       const outcome = await charge(ctx, actor, placed, token);
       await ctx.failpoints.hit('purchase.charged');
-      return settle(ctx, settleOrder, actor, placed, outcome, input.requestId);
+      return settle(ctx, settleOrder, actor, { ...placed, code }, outcome, input.requestId);
     }
     const due = await unsettled(ctx, actor, placed.orderId);
     const { paymentId: reference, providerReference } = due;
     const outcome = await ctx.payments.look({ tenantId: actor.tenantId, reference, providerReference });
-    return settle(ctx, settleOrder, actor, due, outcome, input.requestId);
+    return settle(ctx, settleOrder, actor, { ...due, code }, outcome, input.requestId);
   };
 }
 
@@ -56,7 +61,13 @@ async function settle(
   ctx: AppContext,
   settleOrder: SettleOrder,
   actor: Actor,
-  due: { orderId: string; paymentId: string; transactionId: string; eventId: string },
+  due: {
+    orderId: string;
+    paymentId: string;
+    transactionId: string;
+    eventId: string;
+    code: string | undefined;
+  },
   outcome: ChargeOutcome,
   requestId: string | undefined,
 ): Promise<Purchase> {
@@ -70,6 +81,8 @@ async function settle(
     ...(requestId ? { requestId } : {}),
   });
   if (settled.outcome !== 'paid') await publishAvailability(ctx, actor.tenantId, due.eventId);
+  if (settled.outcome !== 'open' && due.code !== undefined)
+    await forgetHold(ctx, actor.tenantId, { code: due.code });
   return conclude(ctx, actor, due, outcome, settled);
 }
 

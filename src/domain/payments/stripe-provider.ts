@@ -9,7 +9,7 @@ import type {
   RefundRequest,
 } from '../../context.ts';
 import { unauthenticated } from '../../platform/http/verify-token.ts';
-import { toTenantId } from '../../platform/ids.ts';
+import { toNotice } from './to-notice.ts';
 
 /** Gateway errors are tried again this often by the library, with backoff and under the same idempotency key. */
 const RETRIES = 2;
@@ -57,9 +57,9 @@ export function createStripeProvider({ config, log }: Pick<AppContext, 'config' 
       } catch {
         throw unauthenticated();
       }
-      const { tenant, payment } = (event.data.object as { metadata?: Record<string, string> }).metadata ?? {};
-      if (!tenant || !payment) return undefined;
-      return { eventId: event.id, kind: event.type, tenantId: toTenantId(tenant), reference: payment };
+      const { tenant, payment } =
+        (event.data.object as { metadata?: Record<string, string> | null }).metadata ?? {};
+      return toNotice({ eventId: event.id, kind: event.type, tenant, payment });
     },
   };
 }

@@ -11,8 +11,8 @@ import type {
 import { type Actor, requireRole } from '../../platform/actor.ts';
 import { notFound } from '../../platform/errors.ts';
 import { unauthenticated } from '../../platform/http/verify-token.ts';
-import { toTenantId } from '../../platform/ids.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
+import { toNotice } from './to-notice.ts';
 
 /** What a charge with each token comes to, and whether our side hears of it. */
 const tokens = {
@@ -51,9 +51,8 @@ export function createTestProvider(ctx: ProviderContext): PaymentProvider {
       const age = Math.abs(ctx.clock.now().getTime() - Number(time));
       if (given.length !== expected.length || !timingSafeEqual(given, expected) || !(age < TOLERANCE_MS))
         throw unauthenticated();
-      const { id, type, tenant, reference } = JSON.parse(body) as Record<string, string>;
-      if (!id || !type || !tenant || !reference) return undefined;
-      return { eventId: id, kind: type, tenantId: toTenantId(tenant), reference };
+      const { id, type, tenant, reference } = parseObject(body);
+      return toNotice({ eventId: id, kind: type, tenant, payment: reference });
     },
   };
 }
@@ -66,6 +65,15 @@ export function noticeSignature(ctx: Pick<AppContext, 'config'>, now: Date, body
 
 function signNotice(ctx: Pick<AppContext, 'config'>, time: string, body: string): Buffer {
   return createHmac('sha256', ctx.config.TEST_WEBHOOK_SECRET).update(`${time}.${body}`).digest();
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    return Object(JSON.parse(text));
+  } catch (error) {
+    if (error instanceof SyntaxError) return {};
+    throw error;
+  }
 }
 
 async function chargeOnce(ctx: ProviderContext, charge: Charge): Promise<ChargeOutcome> {
