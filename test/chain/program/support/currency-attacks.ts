@@ -49,7 +49,41 @@ const IMPOSTORS: { [what: string]: (svm: LiteSVM, address: Address) => void } = 
 };
 
 export function currencyAttacks(): SpecialAttack[] {
-  return [...impostors(), ...badCoins()];
+  return [...impostors(), ...badCoins(), ...otherCoins()];
+}
+
+/** A resale paid in something else than the event names, everything about it in order but that. */
+function otherCoins(): SpecialAttack[] {
+  const worthless = actor('a coin that anybody can mint').address;
+  const refuse = (
+    on: string,
+    named: Address | undefined,
+    paid: { mint: Address; tokenProgram?: Address } | undefined,
+  ) => ({
+    instruction: 'resell',
+    class: 'hostile currency',
+    on,
+    make: (): Scenario => {
+      const svm = newWorld();
+      putCoin(svm);
+      putCoin(svm, worthless);
+      const event = makeEvent(svm, 6, { currencyMint: named });
+      mint(svm, event, 0, alice);
+      for (const { address } of [alice, bob, royalties, treasury]) {
+        giveCoins(svm, address, 2n * FACE_VALUE);
+        giveCoins(svm, address, 2n * FACE_VALUE, worthless);
+      }
+      const instruction = resell(PROGRAM, { ...sale, event, currency: paid });
+      return { svm, instruction, signers: [payer, alice, bob] };
+    },
+    error: 'BadAccount',
+  });
+  return [
+    refuse('a worthless coin in place of the one named', COIN, { mint: worthless }),
+    refuse('a worthless coin in place of SOL', undefined, { mint: worthless }),
+    refuse('SOL in place of the coin named', COIN, undefined),
+    refuse('the other token program', COIN, { mint: COIN, tokenProgram: TOKEN_2022_PROGRAM }),
+  ];
 }
 
 function impostors(): SpecialAttack[] {
