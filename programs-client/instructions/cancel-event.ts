@@ -10,7 +10,10 @@ export type CancelEventInput = {
   event: Address;
 };
 
-/** Cancels an event for good: no more minting, moving or checking in. Revoking and closing stay possible. */
+/**
+ * Cancels an event for good: no more minting, moving or checking in. Revoking and closing stay possible. Fails with
+ * Unauthorized for anybody but the organizer's authority, with EventClosed the second time, with Paused.
+ */
 export function cancelEvent(programId: Address, input: CancelEventInput): TransactionInstruction {
   const accounts = {
     authority: input.authority,

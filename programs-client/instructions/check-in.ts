@@ -6,13 +6,14 @@ import { configAddress, ticketAddress } from '../pdas.ts';
 export type CheckInInput = {
   /** As the event has it. Signs. */
   gateAuthority: Address;
-  /** Not needed, since the event names it. */
-  organizer?: Address | undefined;
   event: Address;
   index: number;
 };
 
-/** Marks a ticket as used. Fails with AlreadyUsed the second time, with TooEarly or TooLate outside the window. */
+/**
+ * Marks a ticket as used. Fails with AlreadyUsed the second time, with Revoked, with TooEarly or TooLate outside the
+ * window, with EventClosed, with Unauthorized for anybody but the gate, with Paused.
+ */
 export function checkIn(programId: Address, input: CheckInInput): TransactionInstruction {
   return buildInstruction(programId, 'check_in', {
     gate_authority: input.gateAuthority,

@@ -14,7 +14,8 @@ export type CloseEventInput = {
 
 /**
  * Closes an event that is cancelled or past the end of its check-in window (else EventNotOver). Its account shrinks to
- * 92 bytes that stay for good. Its tickets can be closed afterwards, with `closeTicket`.
+ * 92 bytes that stay for good. Its tickets can be closed afterwards, with `closeTicket`. Fails with EventClosed the
+ * second time, with Unauthorized for anybody but the organizer's authority, with Paused.
  */
 export function closeEvent(programId: Address, input: CloseEventInput): TransactionInstruction {
   const accounts = {

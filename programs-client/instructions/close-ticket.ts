@@ -16,7 +16,11 @@ export type CloseTicketInput = {
   rentRecipient: Address;
 };
 
-/** Closes a ticket after its event: its NFT is burned, or set free where the event keeps collectibles. */
+/**
+ * Closes a ticket after its event: its NFT is burned, or set free where the event keeps collectibles. Fails with
+ * BadAccount while the event is not closed and the second time, with Unauthorized for anybody but the organizer's
+ * authority, with Paused.
+ */
 export function closeTicket(programId: Address, input: CloseTicketInput): TransactionInstruction {
   const { ticket, mint } = ticketAddresses(programId, input.event, input.index);
   return buildInstruction(programId, 'close_ticket', {

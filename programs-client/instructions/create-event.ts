@@ -30,7 +30,11 @@ export type CreateEventInput = {
   currencyMint?: Address | undefined;
 };
 
-/** Creates an event, at `eventAddress(programId, organizer, eventId)`. */
+/**
+ * Creates an event, at `eventAddress(programId, organizer, eventId)`. Fails with AlreadyExists for an id that is taken,
+ * also by a closed event, with BadAccount for a currency that is no mint, with BadArgument on no supply or a window that
+ * ends before it begins, with Unauthorized for anybody but the organizer's authority, with Paused.
+ */
 export function createEvent(programId: Address, input: CreateEventInput): TransactionInstruction {
   const accounts = {
     payer: input.payer,

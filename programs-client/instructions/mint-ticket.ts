@@ -4,7 +4,7 @@ import { buildInstruction } from '../build-instruction.ts';
 import { authAddress, configAddress, ticketAddresses, tokenAddress } from '../pdas.ts';
 
 export type MintTicketInput = {
-  /** Pays the rent of ticket, mint and token account. Signs. */
+  /** Pays the rent of ticket (149 bytes), token account (165) and mint (390 and its texts, 563 usually). Signs. */
   payer: Address;
   /** The organizer's. Signs. */
   authority: Address;
@@ -39,8 +39,9 @@ export type TicketAttributes = {
 export const TEXT_LIMITS = { name: 64, symbol: 16, uri: 200, attribute: 64 };
 
 /**
- * Mints a ticket. Fails with AlreadyExists if its index was minted before, with IndexOutOfRange beyond the supply.
- * Throws a `RangeError` on a text that is too long.
+ * Mints a ticket. Fails with AlreadyExists if its index was minted before, with IndexOutOfRange beyond the supply, with
+ * MathOverflow on too high a face value, with EventClosed, with Unauthorized for anybody but the organizer's authority,
+ * with Paused. Throws a `RangeError` on a text that is too long.
  */
 export function mintTicket(programId: Address, input: MintTicketInput): TransactionInstruction {
   const { ticket, mint } = ticketAddresses(programId, input.event, input.index);

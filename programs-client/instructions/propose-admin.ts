@@ -10,7 +10,7 @@ export type ProposeAdminInput = {
   pendingAdmin?: Address | undefined;
 };
 
-/** The first of two steps to another admin. */
+/** The first of two steps to another admin. Fails with Unauthorized for anybody but the admin. Works while paused. */
 export function proposeAdmin(programId: Address, input: ProposeAdminInput): TransactionInstruction {
   const accounts = { admin: input.admin, config: configAddress(programId) };
   return buildInstruction(programId, 'propose_admin', accounts, {

@@ -10,7 +10,10 @@ export type ProposeOrganizerAuthorityInput = {
   pendingAuthority?: Address | undefined;
 };
 
-/** The first of two steps to another authority of an organizer. Works while paused. */
+/**
+ * The first of two steps to another authority of an organizer. Fails with Unauthorized for anybody but the present one.
+ * Works while paused.
+ */
 export function proposeOrganizerAuthority(
   programId: Address,
   input: ProposeOrganizerAuthorityInput,

@@ -18,7 +18,10 @@ export type RegisterOrganizerInput = {
   resaleFeeBps: number;
 };
 
-/** Registers a tenant's organizer, at `organizerAddress(programId, tenantId)`. */
+/**
+ * Registers a tenant's organizer, at `organizerAddress(programId, tenantId)`. Fails with AlreadyExists for a tenant that
+ * is registered, with Unauthorized for anybody but the admin, with BadArgument on too high a fee, with Paused.
+ */
 export function registerOrganizer(programId: Address, input: RegisterOrganizerInput): TransactionInstruction {
   const accounts = {
     payer: input.payer,

@@ -4,7 +4,7 @@ import { buildInstruction } from '../build-instruction.ts';
 import { authAddress, configAddress, ticketAddresses, tokenAddress } from '../pdas.ts';
 
 export type ReissueInput = {
-  /** Pays the rent of the new token account; the old one's goes to the rent recipient. Signs. */
+  /** Pays the rent of the new token account, 165 bytes; the old one's goes to the rent recipient. Signs. */
   payer: Address;
   /** The organizer's. Signs. */
   authority: Address;
@@ -18,7 +18,11 @@ export type ReissueInput = {
   rentRecipient: Address;
 };
 
-/** Moves a ticket whose holder has lost their wallet to another one. */
+/**
+ * Moves a ticket whose holder has lost their wallet to another one. Fails with AlreadyUsed or Revoked, with EventClosed
+ * after a cancellation too, with BadArgument to the same wallet, with Unauthorized for anybody but the organizer's
+ * authority, with Paused.
+ */
 export function reissue(programId: Address, input: ReissueInput): TransactionInstruction {
   const { ticket, mint } = ticketAddresses(programId, input.event, input.index);
   return buildInstruction(programId, 'reissue', {

@@ -10,7 +10,7 @@ import {
 } from '../pdas.ts';
 
 export type ResellInput = {
-  /** Pays the rent of the buyer's token account. Signs. */
+  /** Pays the rent of the buyer's token account, 165 bytes. Signs. */
   payer: Address;
   /** The holder. Signs. */
   seller: Address;
@@ -35,7 +35,10 @@ export type ResellInput = {
   approver?: Address | undefined;
 };
 
-/** Sells a ticket on. Fails with PriceAboveCap, ProceedsTooLow, or as `transferTicket` does. */
+/**
+ * Sells a ticket on. Fails with PriceAboveCap, with ProceedsTooLow where fees leave the seller less than agreed, with
+ * PaymentShort in a currency that takes a part of each payment, or as `transferTicket` does.
+ */
 export function resell(programId: Address, input: ResellInput): TransactionInstruction {
   const { ticket, mint } = ticketAddresses(programId, input.event, input.index);
   const { currency } = input;

@@ -17,7 +17,11 @@ export type RevokeInput = {
   reason: RevokeReason;
 };
 
-/** Makes a ticket void and burns its NFT. Fails with Revoked the second time. */
+/**
+ * Makes a ticket void and burns its NFT; the 149 bytes of the ticket's account stay until it is closed. Fails with
+ * Revoked the second time, with EventClosed after `closeEvent` only, with Unauthorized for anybody but the organizer's
+ * authority, with Paused.
+ */
 export function revoke(programId: Address, input: RevokeInput): TransactionInstruction {
   const { ticket, mint } = ticketAddresses(programId, input.event, input.index);
   const accounts = {

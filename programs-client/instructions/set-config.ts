@@ -13,7 +13,10 @@ export type SetConfigInput = {
   paused?: boolean | undefined;
 };
 
-/** Changes treasury, fee and pause; what is not given stays. Works while paused. */
+/**
+ * Changes treasury, fee and pause; what is not given stays. Fails with BadArgument on too high a fee, with Unauthorized
+ * for anybody but the admin. Works while paused.
+ */
 export function setConfig(programId: Address, input: SetConfigInput): TransactionInstruction {
   const accounts = { admin: input.admin, config: configAddress(programId) };
   return buildInstruction(programId, 'set_config', accounts, {

@@ -4,7 +4,7 @@ import { buildInstruction } from '../build-instruction.ts';
 import { authAddress, configAddress, ticketAddresses, tokenAddress } from '../pdas.ts';
 
 export type TransferTicketInput = {
-  /** Pays the rent of the receiver's token account; the holder's goes to the rent recipient. Signs. */
+  /** Pays the rent of the receiver's token account, 165 bytes; the holder's goes to the rent recipient. Signs. */
   payer: Address;
   /** Signs. */
   holder: Address;
@@ -18,7 +18,11 @@ export type TransferTicketInput = {
   approver?: Address | undefined;
 };
 
-/** Gives a ticket to another. Fails with TransferDisabled, TooEarly or TooLate where the event's rules forbid it. */
+/**
+ * Gives a ticket to another. Fails with TransferDisabled, TooEarly or TooLate where the event's rules forbid it, with
+ * AlreadyUsed, Revoked or EventClosed, with BadArgument to oneself, with Unauthorized for anybody but the holder, or
+ * without the approver where one is asked for, with Paused.
+ */
 export function transferTicket(programId: Address, input: TransferTicketInput): TransactionInstruction {
   const { ticket, mint } = ticketAddresses(programId, input.event, input.index);
   return buildInstruction(programId, 'transfer_ticket', {

@@ -17,7 +17,11 @@ export type UpdateEventInput = {
   windows?: Windows | undefined;
 };
 
-/** Changes an active event; what is not given stays. */
+/**
+ * Changes an active event; what is not given stays. Fails with BadArgument on a smaller supply, a tighter policy or a
+ * window that ends before it begins, with EventClosed, with Unauthorized for anybody but the organizer's authority,
+ * with Paused.
+ */
 export function updateEvent(programId: Address, input: UpdateEventInput): TransactionInstruction {
   const accounts = {
     authority: input.authority,

@@ -11,7 +11,10 @@ export type UpdateOrganizerInput = {
   resaleFeeBps?: number | undefined;
 };
 
-/** Changes where royalties go and how high they are; what is not given stays. Works while paused. */
+/**
+ * Changes where royalties go and how high they are; what is not given stays. Fails with BadArgument on too high a fee,
+ * with Unauthorized for anybody but the organizer's authority. Works while paused.
+ */
 export function updateOrganizer(programId: Address, input: UpdateOrganizerInput): TransactionInstruction {
   const accounts = { authority: input.authority, organizer: input.organizer };
   return buildInstruction(programId, 'update_organizer', accounts, {

@@ -4,8 +4,9 @@
 #   upstream  rustc with the bpfel-unknown-none target, LLVM 22 and the crate sbpf-linker; Debian packages have all but
 #             the linker
 #
-#   build.sh                  writes ticketing.so and toolchain.txt beside this script
+#   build.sh                  writes ticketing.so, toolchain.txt and sources.sha256 beside this script
 #   build.sh --out FILE       writes FILE (and FILE.toolchain) instead
+#   build.sh --list-sources   prints the files that decide what is built, and builds nothing
 #   build.sh --install        first installs the upstream toolchain: Debian packages by apt (as root), the linker by cargo
 #   TOOLCHAIN=upstream|platform   takes that one and no other
 #   SBPF=v3                       builds that version by the upstream route; v0, which runs everywhere, by default
@@ -25,6 +26,7 @@ main() {
     case $1 in
       --out) out=$(realpath -m "$2"); record=$out.toolchain; shift ;;
       --install) install_upstream ;;
+      --list-sources) list_sources; return ;;
       *) fail "unknown option $1; see the first lines of $0" ;;
     esac
     shift
@@ -135,10 +137,18 @@ install_upstream() {
   fi
 }
 
+# Everything that decides the bytes, this script with its flags too.
+list_sources() {
+  (cd "$here" && find Cargo.lock Cargo.toml build.sh src -type f | LC_ALL=C sort)
+}
+
 place() {
   mkdir -p "$(dirname "$out")"
   cp "$1" "$out"
   echo "$2" >"$record"
+  if [ "$out" = "$here/ticketing.so" ]; then
+    (cd "$here" && list_sources | xargs sha256sum ticketing.so >sources.sha256)
+  fi
   say "built $out: $(stat -c %s "$out") bytes, sha256 $(sha256sum "$out" | cut -c1-64)"
 }
 

@@ -7,10 +7,12 @@ import { proposeAdmin } from '../../../programs-client/instructions/propose-admi
 import { proposeOrganizerAuthority } from '../../../programs-client/instructions/propose-organizer-authority.ts';
 import { setConfig } from '../../../programs-client/instructions/set-config.ts';
 import { updateOrganizer } from '../../../programs-client/instructions/update-organizer.ts';
+import type { Actor } from './support/actors.ts';
 import { PROGRAM, send, setUpgradeAuthority } from './support/chain.ts';
 import { errorName } from './support/error-name.ts';
 import { readConfig, readOrganizer } from './support/read.ts';
 import { scenarioOf } from './support/special-attacks.ts';
+import { stateOf } from './support/state-of.ts';
 import { WHILE_PAUSED } from './support/status-attacks.ts';
 import {
   ACME,
@@ -104,6 +106,25 @@ describe('a change of admin', () => {
     must(svm, propose(), admin);
     const { error } = send(svm, [acceptAdmin(PROGRAM, { pendingAdmin: carol.address })], [feePayer, carol]);
     expect(errorName(error)).toBe('Unauthorized');
+  });
+});
+
+describe('an empty proposal', () => {
+  /** Whoever could sign for the address of all zeros, which stands for nobody. */
+  const nobody: Actor = { ...mallory, name: 'nobody', address: NO_ADDRESS, sign: () => new Uint8Array(64) };
+
+  it.each([
+    ['admin', acceptAdmin(PROGRAM, { pendingAdmin: NO_ADDRESS })],
+    [
+      "organizer's authority",
+      acceptOrganizerAuthority(PROGRAM, { pendingAuthority: NO_ADDRESS, organizer: ACME }),
+    ],
+  ])('is accepted by nobody, even if nobody could sign: %s', (_, accepting) => {
+    const svm = newWorld();
+    svm.withSigverify(false);
+    const before = stateOf(svm);
+    expect(errorName(send(svm, [accepting], [feePayer, nobody]).error)).toBe('Unauthorized');
+    expect(stateOf(svm)).toEqual(before);
   });
 });
 

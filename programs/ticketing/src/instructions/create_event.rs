@@ -92,14 +92,20 @@ fn currency(mint: &AccountView, program: &Address) -> Outcome<Address> {
     const MINT: usize = 82;
     const IS_INITIALIZED: usize = 45;
     const ACCOUNT_TYPE: usize = 165;
+    const MULTISIG: usize = 355;
     if mint.address() == program {
         return Ok(SYSTEM);
     }
     // SAFETY: read only, and nothing writes to it meanwhile.
     let data = unsafe { mint.borrow_unchecked() };
     let of_token_program = mint.owned_by(&TOKEN) || mint.owned_by(&TOKEN_2022);
+    // A multisig has no type: in the places read here it holds its signers, which whoever made it chose. Token-2022
+    // keeps every mint from being as long as one.
     let of_mint_type = data.len() == MINT
-        || (data.len() > ACCOUNT_TYPE && data[ACCOUNT_TYPE] == 1 && mint.owned_by(&TOKEN_2022));
+        || (data.len() > ACCOUNT_TYPE
+            && data.len() != MULTISIG
+            && data[ACCOUNT_TYPE] == 1
+            && mint.owned_by(&TOKEN_2022));
     if of_token_program && of_mint_type && data[IS_INITIALIZED] == 1 {
         Ok(*mint.address())
     } else {

@@ -91,12 +91,31 @@ pub fn move_as_delegate(moved: &Move, by: &Authority) {
     by.call(accounts, &[12, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
 }
 
-/// Closes an emptied account; its lamports go to `recipient`. One that its holder has extended is left behind: with a
-/// CPI guard, which even a frozen account can be given, Token-2022 would refuse, and no ticket could be revoked from
-/// a holder who did that.
+/// Closes an emptied account; its lamports go to `recipient`. One with a CPI guard is left behind: its holder can put
+/// that even on a frozen account, Token-2022 then refuses to close it for a program, and no ticket could be revoked
+/// from a holder who did that.
 #[inline(never)]
 pub fn close(token: &AccountView, recipient: &AccountView, by: &Authority) {
-    if token.data_len() == TOKEN_ACCOUNT {
+    if token.data_len() == TOKEN_ACCOUNT || !is_guarded(token) {
         by.close(token, recipient);
     }
+}
+
+/// Whether a token account has a CPI guard that is switched on. Extensions are type, length and value, behind the
+/// account's type.
+#[inline(never)]
+fn is_guarded(token: &AccountView) -> bool {
+    const CPI_GUARD: u16 = 11;
+    // SAFETY: read only, and nothing writes to it meanwhile.
+    let data = unsafe { token.borrow_unchecked() };
+    let mut rest = data.get(TOKEN_ACCOUNT + 1..).unwrap_or(&[]);
+    while let [t0, t1, l0, l1, behind @ ..] = rest {
+        let kind = u16::from_le_bytes([*t0, *t1]);
+        let length = u16::from_le_bytes([*l0, *l1]) as usize;
+        if kind == CPI_GUARD {
+            return behind.first() == Some(&1);
+        }
+        rest = behind.get(length..).unwrap_or(&[]);
+    }
+    false
 }

@@ -2,6 +2,7 @@
 import type { TransactionInstruction } from '@solana/web3.js';
 import type { LiteSVM } from 'litesvm';
 import { accountSizes } from '../../../../programs-client/accounts.ts';
+import { toAddress } from '../../../../programs-client/addresses.ts';
 import { checkIn } from '../../../../programs-client/instructions/check-in.ts';
 import { closeTicket } from '../../../../programs-client/instructions/close-ticket.ts';
 import { mintTicket } from '../../../../programs-client/instructions/mint-ticket.ts';
@@ -13,7 +14,7 @@ import { account, PROGRAM, type Sent, send } from './chain.ts';
 import { lamportsOf } from './read.ts';
 import { sale, scenarios } from './scenarios.ts';
 import { byAcme, cancelAndClose, scenarioOf } from './special-attacks.ts';
-import { FACE_VALUE, id16, makeEvent, mint, mintOf, must, newWorld, people, SHOW } from './world.ts';
+import { FACE_VALUE, id16, makeEvent, mint, mintOf, newWorld, people, SHOW } from './world.ts';
 
 const { payer, acme, alice, bob, vault } = people;
 
@@ -136,19 +137,22 @@ export function measureRent(): Rent[] {
 
 export type Flow = { what: string; fee: bigint; rentPaid: bigint; rentReturned: bigint };
 
-const FEE_PER_SIGNATURE = 5000n;
-
 /** What a ticket's life takes from whoever pays and gives to the rent recipient, in lamports. */
 export function measureFlows(): Flow[] {
   const svm = newWorld();
-  const flow = (what: string, instruction: TransactionInstruction, signers: Actor[]): Flow => {
-    const [paid, returned] = [lamportsOf(svm, payer.address), lamportsOf(svm, vault.address)];
-    must(svm, instruction, ...signers);
+  const flow = (what: string, instruction: TransactionInstruction, signers: [Actor, ...Actor[]]): Flow => {
+    const [first] = signers;
+    const named = instruction.keys.map(({ pubkey }) => toAddress(pubkey));
+    const touched = [...new Set([first.address, ...named])];
+    const lamports = () => touched.reduce((sum, address) => sum + lamportsOf(svm, address), 0n);
+    const before = [lamports(), lamportsOf(svm, first.address), lamportsOf(svm, vault.address)] as const;
+    run({ svm, instruction, signers });
+    const fee = before[0] - lamports();
     return {
       what,
-      fee: FEE_PER_SIGNATURE * BigInt(signers.length),
-      rentPaid: paid - lamportsOf(svm, payer.address),
-      rentReturned: lamportsOf(svm, vault.address) - returned,
+      fee,
+      rentPaid: before[1] - lamportsOf(svm, first.address) - fee,
+      rentReturned: lamportsOf(svm, vault.address) - before[2],
     };
   };
   const event = makeEvent(svm, 3, {});

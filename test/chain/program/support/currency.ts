@@ -7,7 +7,7 @@ import {
   toAddress,
 } from '../../../../programs-client/addresses.ts';
 import { associatedTokenAddress } from '../../../../programs-client/pdas.ts';
-import { account, putAccount } from './chain.ts';
+import { account, PROGRAM, putAccount } from './chain.ts';
 
 /** A stable-coin with six decimals, as the classic token program has it. */
 export const COIN = toAddress(new Uint8Array(32).fill(0xc0));
@@ -30,11 +30,11 @@ export function giveCoins(
   tokenProgram: Address = TOKEN_PROGRAM,
 ): Address {
   const address = associatedTokenAddress(mint, owner, tokenProgram);
-  // An account of a coin with transfer fees keeps what is withheld of them, behind its type. Other accounts keep what
-  // they were created with.
+  // Coins with fees or hooks have an extension in each account too. Other accounts keep what they were created with.
   const there = account(svm, address)?.data ?? new Uint8Array(165);
-  const data = mint === FEE_COIN ? new Uint8Array(166 + 4 + 8) : there;
-  if (mint === FEE_COIN) data.set([2, 2, 0, 8, 0], 165);
+  const extension = EXTENSIONS[mint];
+  const data = extension ? new Uint8Array(170 + extension.bytes) : there;
+  if (extension) data.set([2, extension.type, 0, extension.bytes, 0], 165);
   data.set(addressBytes(mint), 0);
   data.set(addressBytes(owner), 32);
   new DataView(data.buffer).setBigUint64(64, amount, true);
@@ -68,3 +68,26 @@ export function putFeeCoin(svm: LiteSVM): void {
   }
   putAccount(svm, FEE_COIN, { lamports: 10n ** 9n, owner: TOKEN_2022_PROGRAM, data });
 }
+
+/** A Token-2022 coin whose transfers call another program, which here is the ticketing program. */
+export const HOOK_COIN = toAddress(new Uint8Array(32).fill(0xf0));
+
+export function putHookCoin(svm: LiteSVM): void {
+  const data = new Uint8Array(166 + 4 + 64);
+  const view = new DataView(data.buffer);
+  view.setBigUint64(36, 10n ** 15n, true);
+  data[44] = 6;
+  data[45] = 1;
+  data[165] = 1;
+  // TransferHook: authority, then program.
+  view.setUint16(166, 14, true);
+  view.setUint16(168, 64, true);
+  data.set(addressBytes(PROGRAM), 170 + 32);
+  putAccount(svm, HOOK_COIN, { lamports: 10n ** 9n, owner: TOKEN_2022_PROGRAM, data });
+}
+
+/** Of an account that holds the coin. */
+const EXTENSIONS: { [coin: Address]: { type: number; bytes: number } } = {
+  [FEE_COIN]: { type: 2, bytes: 8 },
+  [HOOK_COIN]: { type: 15, bytes: 1 },
+};

@@ -1,7 +1,6 @@
 /** Attacks on the rules of an event: its prices, windows and policy. */
 import { PublicKey, type TransactionInstruction } from '@solana/web3.js';
-import type { LiteSVM } from 'litesvm';
-import { type Address, NO_ADDRESS, TOKEN_2022_PROGRAM } from '../../../../programs-client/addresses.ts';
+import { type Address, NO_ADDRESS } from '../../../../programs-client/addresses.ts';
 import { OPEN_WINDOWS } from '../../../../programs-client/event-rules.ts';
 import { checkIn } from '../../../../programs-client/instructions/check-in.ts';
 import type { CreateEventInput } from '../../../../programs-client/instructions/create-event.ts';
@@ -12,7 +11,6 @@ import { transferTicket } from '../../../../programs-client/instructions/transfe
 import { instructionNamed } from '../../../../programs-client/wire.ts';
 import type { Actor } from './actors.ts';
 import { PROGRAM } from './chain.ts';
-import { FEE_COIN, giveCoins, putFeeCoin } from './currency.ts';
 import { type Scenario, sale } from './scenarios.ts';
 import { byAcme, type SpecialAttack } from './special-attacks.ts';
 import {
@@ -29,7 +27,7 @@ import {
   ROYALTY_BPS,
 } from './world.ts';
 
-const { acme, alice, bob, gate, mallory, payer, royalties, treasury } = people;
+const { acme, alice, bob, gate, mallory, payer } = people;
 
 /** The highest price of a resale, and what is left of it for the seller. */
 export const CAP = (FACE_VALUE * BigInt(RESALE_CAP_BPS)) / 10_000n;
@@ -44,14 +42,9 @@ export function ruleAttacks(): SpecialAttack[] {
 type Build = (event: Address) => { instruction: TransactionInstruction; signers: Actor[] };
 
 /** An invocation on ticket 0, which is Alice's, of a new event. */
-function onEvent(
-  changes: Partial<CreateEventInput>,
-  build: Build,
-  prepare?: (svm: LiteSVM) => void,
-): () => Scenario {
+function onEvent(changes: Partial<CreateEventInput>, build: Build): () => Scenario {
   return () => {
     const svm = newWorld();
-    prepare?.(svm);
     const event = makeEvent(svm, 6, changes);
     mint(svm, event, 0, alice);
     return { svm, ...build(event) };
@@ -119,22 +112,6 @@ function prices(): SpecialAttack[] {
       on: 'a price below the cap that is beyond reckoning',
       make: () => dearTicket(MOST + 1n),
       error: 'MathOverflow',
-    },
-    {
-      instruction: 'resell',
-      class: 'price',
-      on: 'a currency that takes a part of every transfer',
-      make: onEvent(
-        { currencyMint: FEE_COIN },
-        selling({ currency: { mint: FEE_COIN, tokenProgram: TOKEN_2022_PROGRAM } }),
-        (svm) => {
-          putFeeCoin(svm);
-          for (const { address } of [alice, bob, royalties, treasury]) {
-            giveCoins(svm, address, 2n * FACE_VALUE, FEE_COIN, TOKEN_2022_PROGRAM);
-          }
-        },
-      ),
-      error: 'PaymentShort',
     },
   ];
 }

@@ -78,17 +78,43 @@ export const setAuthority = (of: Address, type: number, to: Address, by: Address
     [6, type, 1, ...addressBytes(to)],
   );
 
-/** Gives a token account room for a CPI guard and switches it on. */
-export const guard = (token: Address, owner: Address, system: Address) => [
-  tokenInstruction([[token, 'w'], [owner, 'sw'], [system], [owner, 's']], [29, 11, 0]),
+/** Gives a token account room for an extension: 8 required memos, 11 CPI guard. Its owner pays. */
+const makeRoom = (extension: number, token: Address, owner: Address, system: Address) =>
+  tokenInstruction([[token, 'w'], [owner, 'sw'], [system], [owner, 's']], [29, extension, 0]);
+
+const byOwner = (token: Address, owner: Address, data: number[]) =>
   tokenInstruction(
     [
       [token, 'w'],
       [owner, 's'],
     ],
-    [34, 0],
-  ),
+    data,
+  );
+
+/** Gives a token account room for a CPI guard and switches it on. */
+export const guard = (token: Address, owner: Address, system: Address) => [
+  makeRoom(11, token, owner, system),
+  byOwner(token, owner, [34, 0]),
 ];
+
+export const unguard = (token: Address, owner: Address) => byOwner(token, owner, [34, 1]);
+
+/** Makes a token account refuse whatever comes in without a memo. */
+export const requireMemos = (token: Address, owner: Address, system: Address) => [
+  makeRoom(8, token, owner, system),
+  byOwner(token, owner, [30, 0]),
+];
+
+/** Takes what a token account or mint has above its rent. */
+export const withdrawExcess = (from: Address, to: Address, authority: Address) =>
+  tokenInstruction(
+    [
+      [from, 'w'],
+      [to, 'w'],
+      [authority, 's'],
+    ],
+    [38],
+  );
 
 /** An account for a mint's tokens at a fresh address that the system program has just created. */
 export const initializeAccount = (token: Address, mint: Address, owner: Address) =>
