@@ -34,10 +34,12 @@ begin
       case when k.status is not null then jsonb_build_object('status', k.status, 'body', k.response)
         else jsonb_build_object('limit', t.per_order_limit, 'customerLimit', t.per_customer_limit) end as details
     from unnest(v_requests) r
-    left join idempotency_keys k
-      on k.tenant_id = p_tenant and k.principal = r.principal and k.route = r.route and k.key = r.key
-    left join ticket_types t on t.tenant_id = p_tenant and t.id = r.ticket_type_id and t.event_id = r.event_id
-    left join events e on e.tenant_id = p_tenant and e.id = r.event_id
+    left join lateral (
+      select * from idempotency_keys
+      where tenant_id = p_tenant and principal = r.principal and route = r.route and key = r.key offset 0) k on true
+    left join lateral (
+      select * from ticket_types where tenant_id = p_tenant and id = r.ticket_type_id and event_id = r.event_id offset 0) t on true
+    left join lateral (select * from events where tenant_id = p_tenant and id = r.event_id offset 0) e on true
   ) c;
 
   for v_grant in
@@ -59,13 +61,14 @@ begin
     set held = i.held + d.quantity, issued = i.issued + d.quantity, version = i.version + 1, updated_at = p_now
     from (select w.ticket_type_id, sum(w.quantity)::integer as quantity from wanted w group by 1) d
     where i.tenant_id = p_tenant and i.ticket_type_id = d.ticket_type_id
+      and i.ticket_type_id = any (array(select w.ticket_type_id from wanted w))
     returning i.ticket_type_id, i.issued - d.quantity as first
   ), numbered as (
     select w.*, h.first + w.place + 1 as first_number, t.price_minor, t.ordinal, e.currency
     from wanted w
     join held h using (ticket_type_id)
-    join ticket_types t on t.tenant_id = p_tenant and t.id = w.ticket_type_id
-    join events e on e.tenant_id = p_tenant and e.id = w.event_id
+    cross join lateral (select * from ticket_types where tenant_id = p_tenant and id = w.ticket_type_id offset 0) t
+    cross join lateral (select * from events where tenant_id = p_tenant and id = w.event_id offset 0) e
   ), taken as (
     insert into holds (tenant_id, id, group_id, code, kind, event_id, ticket_type_id, user_id, customer_name, customer_email,
                        customer_phone, notes, quantity, unit_price_minor, first_number, expires_at, created_at)
@@ -105,6 +108,7 @@ declare
   v_requests seat_lock_request[];
   v_outcomes text[];
   v_details jsonb[];
+  v_seats uuid[];
   v_row record;
   v_winners integer[];
 begin
@@ -120,20 +124,22 @@ begin
           when cardinality(r.seat_ids) = 0 then 'no_seats' else 'wanted' end) as outcome,
       case when k.status is not null then jsonb_build_object('status', k.status, 'body', k.response) else '{}'::jsonb end as details
     from unnest(v_requests) r
-    left join idempotency_keys k
-      on k.tenant_id = p_tenant and k.principal = r.principal and k.route = r.route and k.key = r.key
-    left join events e on e.tenant_id = p_tenant and e.id = r.event_id
+    left join lateral (
+      select * from idempotency_keys
+      where tenant_id = p_tenant and principal = r.principal and route = r.route and key = r.key offset 0) k on true
+    left join lateral (select * from events where tenant_id = p_tenant and id = r.event_id offset 0) e on true
   ) c;
+
+  v_seats := array(select unnest(r.seat_ids) from unnest(v_requests) r where v_outcomes[r.n] = 'wanted');
 
   -- Counters before seats, each in one order, as everywhere.
   perform from inventory i
-  where i.tenant_id = p_tenant and i.ticket_type_id in (
+  where i.tenant_id = p_tenant and i.ticket_type_id = any (array(
     select s.ticket_type_id from seats s
-    where s.tenant_id = p_tenant and s.id in (
-      select unnest(r.seat_ids) from unnest(v_requests) r where v_outcomes[r.n] = 'wanted'))
+    where s.tenant_id = p_tenant and s.id = any (v_seats)))
   order by i.ticket_type_id for update;
   perform from seats s
-  where s.tenant_id = p_tenant and s.id in (select unnest(r.seat_ids) from unnest(v_requests) r where v_outcomes[r.n] = 'wanted')
+  where s.tenant_id = p_tenant and s.id = any (v_seats)
   order by s.id for update;
 
   -- Seats that are gone, blocked, of another event or not on sale refuse their request.
@@ -145,9 +151,10 @@ begin
         else 'seats_unavailable' end as outcome,
       jsonb_build_object('unavailable', jsonb_agg(w.seat_id)) as details
     from (select r.n, r.event_id, unnest(r.seat_ids) as seat_id from unnest(v_requests) r where v_outcomes[r.n] = 'wanted') w
-    left join seats s on s.tenant_id = p_tenant and s.id = w.seat_id and s.event_id = w.event_id
-    left join ticket_types t on t.tenant_id = p_tenant and t.id = s.ticket_type_id
-    left join events e on e.tenant_id = p_tenant and e.id = s.event_id
+    left join lateral (
+      select * from seats where tenant_id = p_tenant and id = w.seat_id and event_id = w.event_id offset 0) s on true
+    left join lateral (select * from ticket_types where tenant_id = p_tenant and id = s.ticket_type_id offset 0) t on true
+    left join lateral (select * from events where tenant_id = p_tenant and id = s.event_id offset 0) e on true
     where s.id is null or s.is_blocked or s.ticket_id is not null or s.held_until > p_now
       or sale_refusal(t, e, p_now) is not null
     group by w.n
@@ -201,8 +208,8 @@ begin
   -- Holds that ran out still count: give their places back before new ones are taken.
   perform reclaim_expired_holds(p_tenant, x.ticket_type_id, p_now)
   from (select distinct s.ticket_type_id from seats s
-        where s.tenant_id = p_tenant and s.held_until <= p_now and s.id in (
-          select unnest(r.seat_ids) from unnest(v_requests) r where v_outcomes[r.n] = 'won')) x;
+        where s.tenant_id = p_tenant and s.held_until <= p_now and s.id = any (array(
+          select unnest(r.seat_ids) from unnest(v_requests) r where v_outcomes[r.n] = 'won'))) x;
 
   return query
   with won as (
@@ -210,11 +217,12 @@ begin
     from unnest(v_requests) r cross join lateral unnest(r.seat_ids) with ordinality as u(seat_id, nth)
     where v_outcomes[r.n] = 'won'
   ), fenced as (
-    select w.n, max(s.fence) + 1 as fence from won w join seats s on s.tenant_id = p_tenant and s.id = w.seat_id group by w.n
+    select w.n, max(s.fence) + 1 as fence
+    from won w cross join lateral (select fence from seats where tenant_id = p_tenant and id = w.seat_id offset 0) s group by w.n
   ), locked as (
     update seats s set held_by = w.group_id, held_until = p_until, fence = f.fence
     from won w join fenced f using (n)
-    where s.tenant_id = p_tenant and s.id = w.seat_id
+    where s.tenant_id = p_tenant and s.id = w.seat_id and s.id = any (v_seats)
     returning s.id, w.n, w.nth, s.ticket_type_id, s.section || ' ' || s.row_label || '-' || s.number as label
   ), line as (
     select w.n, w.group_id, w.code, w.user_id, w.event_id, l.ticket_type_id, f.fence, t.price_minor, e.currency,
@@ -223,8 +231,8 @@ begin
     from won w
     join locked l on l.n = w.n and l.id = w.seat_id
     join fenced f on f.n = w.n
-    join ticket_types t on t.tenant_id = p_tenant and t.id = l.ticket_type_id
-    join events e on e.tenant_id = p_tenant and e.id = w.event_id
+    cross join lateral (select price_minor from ticket_types where tenant_id = p_tenant and id = l.ticket_type_id offset 0) t
+    cross join lateral (select currency from events where tenant_id = p_tenant and id = w.event_id offset 0) e
     group by w.n, w.group_id, w.code, w.user_id, w.event_id, w.hold_ids, l.ticket_type_id, f.fence, t.price_minor, e.currency
   ), taken as (
     insert into holds (tenant_id, id, group_id, code, kind, event_id, ticket_type_id, user_id, quantity, unit_price_minor,
@@ -236,6 +244,7 @@ begin
     update inventory i set held = i.held + d.quantity, version = i.version + 1, updated_at = p_now
     from (select l.ticket_type_id, sum(l.quantity)::integer as quantity from line l group by 1) d
     where i.tenant_id = p_tenant and i.ticket_type_id = d.ticket_type_id
+      and i.ticket_type_id = any (array(select l.ticket_type_id from line l))
   ), answer as (
     select l.n, jsonb_build_object(
       'lockId', min(l.code), 'eventId', min(l.event_id::text), 'fence', min(l.fence), 'currency', min(l.currency),
@@ -243,7 +252,9 @@ begin
       'expiresAt', to_char(p_until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'seats', (select jsonb_agg(jsonb_build_object('id', k.id, 'label', k.label, 'ticketTypeId', k.ticket_type_id,
                                                     'priceMinor', t.price_minor) order by k.nth)
-                from locked k join ticket_types t on t.tenant_id = p_tenant and t.id = k.ticket_type_id where k.n = l.n)) as body
+                from locked k
+                cross join lateral (select price_minor from ticket_types where tenant_id = p_tenant and id = k.ticket_type_id offset 0) t
+                where k.n = l.n)) as body
     from line l group by l.n
   ), answered as (
     insert into idempotency_keys (tenant_id, principal, route, key, request_hash, status, response, subject_id, created_at)

@@ -42,6 +42,7 @@ declare
   v_requests order_request[];
   v_outcomes text[];
   v_details jsonb[];
+  v_codes text[];
   v_row record;
   v_lines order_line[];
   v_heads order_head[];
@@ -64,23 +65,23 @@ begin
         when k.key is not null then jsonb_build_object('orderId', k.subject_id)
         else jsonb_build_object('limit', t.per_order_limit, 'customerLimit', t.per_customer_limit) end as details
     from unnest(v_requests) r
-    left join idempotency_keys k
-      on k.tenant_id = p_tenant and k.principal = r.principal and k.route = r.route and k.key = r.key
-    left join ticket_types t on t.tenant_id = p_tenant and t.id = r.ticket_type_id and t.event_id = r.event_id
-    left join events e on e.tenant_id = p_tenant and e.id = r.event_id
+    left join lateral (
+      select * from idempotency_keys
+      where tenant_id = p_tenant and principal = r.principal and route = r.route and key = r.key offset 0) k on true
+    left join lateral (
+      select * from ticket_types where tenant_id = p_tenant and id = r.ticket_type_id and event_id = r.event_id offset 0) t on true
+    left join lateral (select * from events where tenant_id = p_tenant and id = r.event_id offset 0) e on true
   ) c;
 
   if 'from_hold' = any (v_outcomes) then
+    v_codes := array(select r.hold_code from unnest(v_requests) r where v_outcomes[r.n] = 'from_hold');
     -- Counters before holds, each in one order, as everywhere.
     perform from inventory i
-    where i.tenant_id = p_tenant and i.ticket_type_id in (
-      select h.ticket_type_id from holds h join unnest(v_requests) r on h.code = r.hold_code
-      where h.tenant_id = p_tenant and v_outcomes[r.n] = 'from_hold'
-      union select r.ticket_type_id from unnest(v_requests) r where v_outcomes[r.n] = 'wanted')
+    where i.tenant_id = p_tenant and i.ticket_type_id = any (array(
+      select h.ticket_type_id from holds h where h.tenant_id = p_tenant and h.code = any (v_codes)
+      union select r.ticket_type_id from unnest(v_requests) r where v_outcomes[r.n] = 'wanted'))
     order by i.ticket_type_id for update;
-    perform from holds h
-    where h.tenant_id = p_tenant and h.code in (select r.hold_code from unnest(v_requests) r where v_outcomes[r.n] = 'from_hold')
-    order by h.id for update;
+    perform from holds h where h.tenant_id = p_tenant and h.code = any (v_codes) order by h.id for update;
     for v_row in
       -- Two that may both have one hold: the earlier has it.
       select x.n, case when x.outcome = 'held' and row_number() over (partition by x.hold_code, x.outcome order by x.n) > 1
@@ -97,9 +98,10 @@ begin
           else 'held'
         end as outcome
       from unnest(v_requests) r
-      left join holds h on h.tenant_id = p_tenant and h.code = r.hold_code
-      left join events e on e.tenant_id = p_tenant and e.id = h.event_id
-      left join orders o on o.tenant_id = p_tenant and o.id = h.order_id and o.status in ('pending', 'paid')
+      left join lateral (select * from holds where tenant_id = p_tenant and code = r.hold_code offset 0) h on true
+      left join lateral (select * from events where tenant_id = p_tenant and id = h.event_id offset 0) e on true
+      left join lateral (
+        select id from orders where tenant_id = p_tenant and id = h.order_id and status in ('pending', 'paid') offset 0) o on true
       where v_outcomes[r.n] = 'from_hold'
       group by r.n, r.user_id, r.hold_code, r.customer_name, r.customer_email) x
     loop
@@ -120,11 +122,13 @@ begin
   select array_agg(l.line order by (l.line).n) into v_lines
   from (
     select (r.n, r.hold_id, r.hold_id, r.event_id, r.ticket_type_id, r.quantity, t.price_minor, null, null, true)::order_line as line
-    from unnest(v_requests) r join ticket_types t on t.tenant_id = p_tenant and t.id = r.ticket_type_id
+    from unnest(v_requests) r
+    cross join lateral (select price_minor from ticket_types where tenant_id = p_tenant and id = r.ticket_type_id offset 0) t
     where v_outcomes[r.n] = 'wanted'
     union all
     select (r.n, h.id, h.group_id, h.event_id, h.ticket_type_id, h.quantity, h.unit_price_minor, h.first_number, h.seat_ids, false)::order_line
-    from unnest(v_requests) r join holds h on h.tenant_id = p_tenant and h.code = r.hold_code
+    from unnest(v_requests) r
+    cross join lateral (select * from holds where tenant_id = p_tenant and code = r.hold_code offset 0) h
     where v_outcomes[r.n] = 'held'
   ) l;
 
@@ -138,8 +142,8 @@ begin
             sum(x.quantity)::integer as quantity, sum(x.unit_price_minor * x.quantity)::bigint as subtotal
           from unnest(v_lines) x group by x.n) l
     join unnest(v_requests) r on r.n = l.n
-    join events e on e.tenant_id = p_tenant and e.id = l.event_id
-    left join holds h on h.tenant_id = p_tenant and h.id = l.hold_id;
+    cross join lateral (select currency from events where tenant_id = p_tenant and id = l.event_id offset 0) e
+    left join lateral (select * from holds where tenant_id = p_tenant and id = l.hold_id offset 0) h on true;
     v_heads := redeem_promo_codes(p_tenant, p_now, v_requests, v_heads);
     for v_row in
       select x.n, case when x.subtotal_minor is null then x.customer_name else 'payment_missing' end as refusal
@@ -185,6 +189,7 @@ begin
       update inventory i set held = i.held + d.quantity, version = i.version + 1, updated_at = p_now
       from (select f.ticket_type_id, sum(f.quantity)::integer as quantity from fresh f group by 1) d
       where i.tenant_id = p_tenant and i.ticket_type_id = d.ticket_type_id
+        and i.ticket_type_id = any (array(select f.ticket_type_id from fresh f))
     ), taken as (
       insert into holds (tenant_id, id, group_id, kind, event_id, ticket_type_id, order_id, user_id, customer_email, quantity,
                          unit_price_minor, expires_at, created_at)
@@ -196,10 +201,12 @@ begin
       update holds h set order_id = d.order_id, expires_at = greatest(h.expires_at, p_hold_until)
       from unnest(v_lines) l join due d on d.n = l.n
       where not l.fresh and h.tenant_id = p_tenant and h.id = l.hold_id
+        and h.id = any (array(select y.hold_id from unnest(v_lines) y))
     ), seated as (
       update seats s set held_until = greatest(s.held_until, p_hold_until)
       from unnest(v_lines) l join due d on d.n = l.n
       where l.seat_ids is not null and s.tenant_id = p_tenant and s.id = any (l.seat_ids) and s.held_by = l.group_id
+        and s.id = any (array(select unnest(y.seat_ids) from unnest(v_lines) y))
     ), charged as (
       insert into payments (tenant_id, id, order_id, provider, status, amount_minor, currency, next_poll_at, created_at, updated_at)
       select p_tenant, d.payment_id, d.order_id, d.provider, 'created', d.amount, d.priced_in, p_poll_at, p_now, p_now from due d
@@ -220,7 +227,8 @@ begin
   if v_free is not null then
     update holds h set state = 'converted', ended_at = p_now, order_id = r.order_id
     from unnest(v_lines) l join unnest(v_requests) r on r.n = l.n join unnest(v_heads) x on x.n = l.n
-    where not l.fresh and x.subtotal_minor = x.discount_minor and h.tenant_id = p_tenant and h.id = l.hold_id;
+    where not l.fresh and x.subtotal_minor = x.discount_minor and h.tenant_id = p_tenant and h.id = l.hold_id
+      and h.id = any (array(select y.hold_id from unnest(v_lines) y));
     for v_row in select i.n, i.answer from issue_tickets(p_tenant, p_now, v_free) i loop
       v_outcomes[v_row.n] := 'sold';
       v_details[v_row.n] := v_row.answer;
@@ -303,6 +311,7 @@ returns table (n integer, outcome text, details jsonb)
 language plpgsql set search_path = public, pg_temp as $$
 declare
   v_settlements order_settlement[];
+  v_orders uuid[];
   v_outcomes text[];
   v_row record;
   v_sales order_sale[];
@@ -310,13 +319,15 @@ begin
   perform set_config('app.tenant_id', p_tenant::text, true);
   select array_agg(s order by s.n) into v_settlements from json_populate_recordset(null::order_settlement, p_settlements) s;
 
+  v_orders := array(select s.order_id from unnest(v_settlements) s);
+
   -- Counters, then orders, then holds, then seats, each in one order, as everywhere.
   perform from inventory i
-  where i.tenant_id = p_tenant and i.ticket_type_id in (
-    select h.ticket_type_id from holds h join unnest(v_settlements) s on h.order_id = s.order_id where h.tenant_id = p_tenant)
+  where i.tenant_id = p_tenant and i.ticket_type_id = any (array(
+    select h.ticket_type_id from holds h where h.tenant_id = p_tenant and h.order_id = any (v_orders)))
   order by i.ticket_type_id for update;
-  perform from orders o where o.tenant_id = p_tenant and o.id in (select s.order_id from unnest(v_settlements) s) order by o.id for update;
-  perform from holds h where h.tenant_id = p_tenant and h.order_id in (select s.order_id from unnest(v_settlements) s) order by h.id for update;
+  perform from orders o where o.tenant_id = p_tenant and o.id = any (v_orders) order by o.id for update;
+  perform from holds h where h.tenant_id = p_tenant and h.order_id = any (v_orders) order by h.id for update;
 
   select array_agg(x.outcome order by x.n) into v_outcomes
   from (
@@ -332,11 +343,11 @@ begin
         else 'late'
       end as outcome
     from unnest(v_settlements) s
-    left join orders o on o.tenant_id = p_tenant and o.id = s.order_id
-    left join payments p on p.tenant_id = p_tenant and p.id = s.payment_id and p.order_id = s.order_id
-    left join (select y.order_id, bool_and(y.state = 'active') as active from holds y
-               where y.tenant_id = p_tenant and y.order_id in (select z.order_id from unnest(v_settlements) z) group by 1) h
-      on h.order_id = s.order_id
+    left join lateral (select * from orders where tenant_id = p_tenant and id = s.order_id offset 0) o on true
+    left join lateral (
+      select * from payments where tenant_id = p_tenant and id = s.payment_id and order_id = s.order_id offset 0) p on true
+    left join lateral (
+      select bool_and(state = 'active') as active from holds where tenant_id = p_tenant and order_id = s.order_id) h on true
   ) x;
 
   -- The hold ran out and somebody may have its places: honour the payment if they are still there.
@@ -349,15 +360,18 @@ begin
     update holds h set state = case v_outcomes[s.n] when 'paid' then 'converted' else 'released' end, ended_at = p_now
     from unnest(v_settlements) s
     where v_outcomes[s.n] in ('paid', 'failed') and h.tenant_id = p_tenant and h.order_id = s.order_id and h.state = 'active'
+      and h.order_id = any (v_orders)
     returning h.group_id, h.event_id, h.ticket_type_id, h.quantity, h.state, h.seat_ids
   ), freed as (
     update seats e set held_by = null, held_until = null
     from ended x where x.state = 'released' and x.seat_ids is not null
       and e.tenant_id = p_tenant and e.id = any (x.seat_ids) and e.held_by = x.group_id
+      and e.id = any (array(select unnest(y.seat_ids) from ended y))
   )
   update inventory i set held = i.held - d.quantity, version = i.version + 1, updated_at = p_now
   from (select x.ticket_type_id, sum(x.quantity)::integer as quantity from ended x where x.state = 'released' group by 1) d
-  where i.tenant_id = p_tenant and i.ticket_type_id = d.ticket_type_id;
+  where i.tenant_id = p_tenant and i.ticket_type_id = d.ticket_type_id
+    and i.ticket_type_id = any (array(select y.ticket_type_id from ended y));
 
   with stepped as (
     update orders o
@@ -365,6 +379,7 @@ begin
         failure_code = case v_outcomes[s.n] when 'paid' then null when 'refund_due' then 'paid_too_late' else s.failure_code end
     from unnest(v_settlements) s
     where v_outcomes[s.n] in ('paid', 'failed', 'refund_due') and o.tenant_id = p_tenant and o.id = s.order_id and o.status = 'pending'
+      and o.id = any (v_orders)
     returning o.*, s.n, s.actor, s.request_id
   ), noted as (
     insert into order_state_transitions (tenant_id, order_id, version, from_status, to_status, at, actor, reason)
@@ -394,13 +409,15 @@ begin
       next_poll_at = case v_outcomes[s.n] when 'open' then p_poll_at end
   from unnest(v_settlements) s
   where v_outcomes[s.n] <> 'unchanged' and p.tenant_id = p_tenant and p.id = s.payment_id
+    and p.id = any (array(select z.payment_id from unnest(v_settlements) z))
     and p.status in ('created', 'unknown', 'requires_action', 'failed');
 
   -- The buyer is told of the money whatever became of the order before.
   with promised as (
     insert into refunds (tenant_id, id, order_id, payment_id, amount_minor, currency, reason, requested_by, status, next_attempt_at, created_at, updated_at)
     select p_tenant, p.id, p.order_id, p.id, p.amount_minor, p.currency, 'paid_too_late', s.actor, 'requested', p_now, p_now, p_now
-    from unnest(v_settlements) s join payments p on p.tenant_id = p_tenant and p.id = s.payment_id
+    from unnest(v_settlements) s
+    cross join lateral (select * from payments where tenant_id = p_tenant and id = s.payment_id offset 0) p
     where v_outcomes[s.n] = 'refund_due'
     on conflict do nothing
     returning *
@@ -415,11 +432,11 @@ begin
       s.ticket_ids[l.place + 1 : l.place + l.quantity], s.actor, s.request_id)::order_sale)
   into v_sales
   from unnest(v_settlements) s
-  join orders o on o.tenant_id = p_tenant and o.id = s.order_id
+  cross join lateral (select * from orders where tenant_id = p_tenant and id = s.order_id offset 0) o
   join (select h.order_id, h.ticket_type_id, h.quantity, h.unit_price_minor, h.first_number, h.seat_ids,
           case when h.ended_at = p_now and h.state = 'converted' then h.quantity else 0 end::smallint as held,
           sum(h.quantity) over (partition by h.order_id order by h.ticket_type_id) - h.quantity as place
-        from holds h where h.tenant_id = p_tenant and h.order_id in (select z.order_id from unnest(v_settlements) z)) l
+        from holds h where h.tenant_id = p_tenant and h.order_id = any (v_orders)) l
     on l.order_id = o.id
   where v_outcomes[s.n] = 'paid';
 
@@ -437,7 +454,7 @@ begin
     set status = case when a.outcome <> 'open' then a.status end, response = case when a.outcome <> 'open' then a.body end, locked_until = null
     from answer a
     where a.outcome in ('paid', 'failed', 'refund_due', 'open')
-      and k.tenant_id = p_tenant and k.subject_id = a.order_id and k.status is null
+      and k.tenant_id = p_tenant and k.subject_id = a.order_id and k.status is null and k.subject_id = any (v_orders)
   )
   select a.n, a.outcome, a.body from answer a order by a.n;
 end $$;

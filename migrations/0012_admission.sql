@@ -30,7 +30,7 @@ declare
 begin
   perform set_config('app.tenant_id', p_tenant::text, true);
   perform from tickets t
-  where t.tenant_id = p_tenant and t.id in (select s.ticket_id from json_populate_recordset(null::scan_request, p_scans) s)
+  where t.tenant_id = p_tenant and t.id = any (array(select s.ticket_id from json_populate_recordset(null::scan_request, p_scans) s))
   order by t.id for no key update;
 
   for v_scan in select * from json_populate_recordset(null::scan_request, p_scans) s order by s.n loop

@@ -44,7 +44,9 @@ async function ask(
       select q.nth::integer as nth, k.status, k.response, k.request_hash, k.subject_id, k.locked_until
       from unnest(${principals}::text[], ${items.map((item) => item.route)}::text[], ${items.map((item) => item.idempotencyKey)}::text[])
         with ordinality as q(principal, route, key, nth)
-      join idempotency_keys k on k.tenant_id = ${tenantId} and k.principal = q.principal and k.route = q.route and k.key = q.key
+      cross join lateral (
+        select * from idempotency_keys
+        where tenant_id = ${tenantId} and principal = q.principal and route = q.route and key = q.key offset 0) k
       `.execute(tx);
     return rows;
   });

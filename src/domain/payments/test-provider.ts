@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { sql } from 'kysely';
 import type {
   AppContext,
   Charge,
@@ -11,6 +12,7 @@ import type {
 import { type Actor, requireRole } from '../../platform/actor.ts';
 import { notFound } from '../../platform/errors.ts';
 import { unauthenticated } from '../../platform/http/verify-token.ts';
+import { createLanes } from '../../platform/lane.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
 import { toNotice } from './to-notice.ts';
 
@@ -27,15 +29,25 @@ type ProviderContext = Pick<AppContext, 'db' | 'clock' | 'config'>;
 
 /** How far the clock of a notice may be off. */
 const TOLERANCE_MS = 5 * 60_000;
+const MAX_BATCH = 128;
 
 /**
  * A payment provider without money, for development and tests. It keeps its own books, as a real one does, so an
  * outcome that was not heard can be looked up, by another process and after a restart too.
  */
 export function createTestProvider(ctx: ProviderContext): PaymentProvider {
+  const books = createLanes<Charge, string>({
+    maxBatch: MAX_BATCH,
+    flush: (_key, charges) => bookCharges(ctx, charges),
+  });
   return {
     name: 'test',
-    charge: (charge) => chargeOnce(ctx, charge),
+    async charge(charge) {
+      const plan = tokens[charge.token as Token];
+      if (!plan) return { status: 'failed', code: 'unknown_token' };
+      const standing = await books.submit(charge.tenantId, charge);
+      return plan.heard ? toOutcome(ctx, standing, charge.reference) : { status: 'unknown' };
+    },
     async look(payment, { abandon = false } = {}) {
       if (abandon) await abandonCharge(ctx, payment);
       const status = await statusOf(ctx, payment);
@@ -76,27 +88,25 @@ function parseObject(text: string): Record<string, unknown> {
   }
 }
 
-async function chargeOnce(ctx: ProviderContext, charge: Charge): Promise<ChargeOutcome> {
-  const { tenantId, reference, token, amountMinor, currency } = charge;
-  const plan = tokens[token as Token];
-  if (!plan) return { status: 'failed', code: 'unknown_token' };
-  await withTenant(ctx.db, tenantId, (tx) =>
-    tx
-      .insertInto('test_provider_charges')
-      .values({
-        tenant_id: tenantId,
-        reference,
-        token,
-        amount_minor: amountMinor,
-        currency,
-        status: plan.status,
-        created_at: ctx.clock.now(),
-      })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute(),
+/** Charges of a tenant that arrive together are one entry in the books. Returns what each charge stands at. */
+async function bookCharges(ctx: ProviderContext, charges: Charge[]): Promise<string[]> {
+  const { tenantId } = charges[0] as Charge;
+  const column = <T>(value: (charge: Charge) => T): T[] => charges.map(value);
+  const { rows } = await withTenant(ctx.db, tenantId, (tx) =>
+    sql<{ reference: string; status: string }>`
+      insert into test_provider_charges (tenant_id, reference, token, amount_minor, currency, status, created_at)
+      select ${tenantId}, c.*, ${ctx.clock.now()}
+      from unnest(
+        ${column(({ reference }) => reference)}::uuid[],
+        ${column(({ token }) => token)}::text[],
+        ${column(({ amountMinor }) => amountMinor)}::bigint[],
+        ${column(({ currency }) => currency)}::text[],
+        ${column(({ token }) => tokens[token as Token].status)}::text[]) c
+      on conflict (tenant_id, reference) do update set status = test_provider_charges.status
+      returning reference, status`.execute(tx),
   );
-  if (!plan.heard) return { status: 'unknown' };
-  return toOutcome(ctx, (await statusOf(ctx, charge)) ?? plan.status, reference);
+  const standing = new Map(rows.map(({ reference, status }) => [reference, status]));
+  return charges.map(({ reference }) => standing.get(reference) as string);
 }
 
 async function statusOf(
