@@ -1,6 +1,6 @@
 /** Attacks on the rules of an event: its prices, windows and policy. */
 import { PublicKey, type TransactionInstruction } from '@solana/web3.js';
-import { type Address, NO_ADDRESS } from '../../../../programs-client/addresses.ts';
+import { type Address, addressBytes, NO_ADDRESS } from '../../../../programs-client/addresses.ts';
 import { OPEN_WINDOWS } from '../../../../programs-client/event-rules.ts';
 import { checkIn } from '../../../../programs-client/instructions/check-in.ts';
 import type { CreateEventInput } from '../../../../programs-client/instructions/create-event.ts';
@@ -12,8 +12,9 @@ import { instructionNamed } from '../../../../programs-client/wire.ts';
 import type { Actor } from './actors.ts';
 import { PROGRAM } from './chain.ts';
 import { type Scenario, sale } from './scenarios.ts';
-import { byAcme, type SpecialAttack } from './special-attacks.ts';
+import { byAcme, edit, type SpecialAttack } from './special-attacks.ts';
 import {
+  ACME,
   FACE_VALUE,
   id16,
   makeEvent,
@@ -173,8 +174,25 @@ function policies(): SpecialAttack[] {
     against('transfer_ticket', 'organizer_approved', 'Unauthorized', giving),
     against('resell', 'locked', 'TransferDisabled', selling()),
     against('resell', 'organizer_approved', 'Unauthorized', selling()),
+    ...[
+      { instruction: 'transfer_ticket', build: giving },
+      { instruction: 'resell', build: selling() },
+    ].map(({ instruction, build }) => ({
+      instruction,
+      class: 'transfer policy',
+      on: 'organizer_approved, where what stands for no approver is the authority',
+      make: () => {
+        const scenario = onEvent({ transferPolicy: 'organizer_approved' }, build)();
+        edit(scenario.svm, ACME, (data) => data.set(addressBytes(PROGRAM), AUTHORITY_AT));
+        return scenario;
+      },
+      error: 'Unauthorized',
+    })),
   ];
 }
+
+/** In an organizer's account: behind discriminator, layout, bump and tenant. */
+const AUTHORITY_AT = 8 + 1 + 1 + 16;
 
 /** To oneself, and to the address that nobody has the key of. */
 function toNobody(): SpecialAttack[] {
