@@ -144,6 +144,7 @@ describe('POST /tickets/{id}/transfer', () => {
     ['with a status', { toUserId: 'bob', status: 'completed' }, 'validation_failed'],
     ['on behalf of somebody', { toUserId: 'bob', fromUserId: 'carol' }, 'validation_failed'],
     ['to a wallet that is none', { toWallet: '0'.repeat(44) }, 'bad_address'],
+    ['to the system program', { toWallet: '1'.repeat(32) }, 'bad_address'],
     ['to an account of a program', { toWallet: programAccount }, 'bad_address'],
   ])('%s is refused', async (_name, to, code) => {
     const { id } = await activeTicket();
