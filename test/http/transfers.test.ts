@@ -71,7 +71,10 @@ const wishes = async (transferId: string) =>
     )
   ).map(({ m }) => m);
 const endEvent = (eventId: string) =>
-  query("update events set starts_at = now() - interval '1 hour', ends_at = now() where id = $1", eventId);
+  query(
+    "update events set starts_at = now() - interval '1 hour', ends_at = now() - interval '1 second' where id = $1",
+    eventId,
+  );
 
 /** Refused with this code, and nothing written. */
 async function refused(
@@ -144,6 +147,7 @@ describe('POST /tickets/{id}/transfer', () => {
     ['with a status', { toUserId: 'bob', status: 'completed' }, 'validation_failed'],
     ['on behalf of somebody', { toUserId: 'bob', fromUserId: 'carol' }, 'validation_failed'],
     ['to a wallet that is none', { toWallet: '0'.repeat(44) }, 'bad_address'],
+    ['to the system program', { toWallet: '1'.repeat(32) }, 'bad_address'],
     ['to an account of a program', { toWallet: programAccount }, 'bad_address'],
   ])('%s is refused', async (_name, to, code) => {
     const { id } = await activeTicket();
@@ -317,7 +321,7 @@ describe('an offer', () => {
   it('that ran out is over for both, and stands in nobody’s way', async () => {
     const { id } = await activeTicket();
     const offer = await offerTo(id);
-    await query('update transfers set expires_at = now() where id = $1', offer.id);
+    await query("update transfers set expires_at = now() - interval '1 second' where id = $1", offer.id);
     const over = { status: 'failed', failureCode: 'offer_expired' };
     expect(await show(offer.id)).toMatchObject(over);
     await refused(() => accept(offer.id), 'offer_over');

@@ -583,7 +583,10 @@ describe('the time', () => {
   it('lets those who are inside out after the end', async () => {
     const pass = await onePass();
     await scan(pass);
-    await moveEvent(pass.eventId, "starts_at = now() - interval '2 hours', ends_at = now()");
+    await moveEvent(
+      pass.eventId,
+      "starts_at = now() - interval '2 hours', ends_at = now() - interval '1 second'",
+    );
     expect(await scan(pass, { direction: 'exit' })).toMatchObject({ status: 'ok' });
   });
 });

@@ -92,6 +92,12 @@ describe('POST /wallets/challenge', () => {
   it.each([
     ['an account of a program, for which nobody can sign', account.toBase58(), 'bad_address'],
     ['characters that base58 has not', '0OIl'.repeat(8), 'bad_address'],
+    ['the system program', '11111111111111111111111111111111', 'bad_address'],
+    [
+      'the neutral point, which is on the curve and has no key',
+      '4uQeVj5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM',
+      'bad_address',
+    ],
     ['more than 32 bytes', 'z'.repeat(44), 'bad_address'],
     ['31 characters', '1'.repeat(31), 'validation_failed'],
     ['45 characters', '1'.repeat(45), 'validation_failed'],

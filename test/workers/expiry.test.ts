@@ -32,7 +32,10 @@ const query = async (text: string, ...values: unknown[]) =>
   (await ctx.database.owner.query(text, values)).rows;
 const expire = () => expireTickets(ctx, ctx.database.relay);
 const endEvent = (eventId: string) =>
-  query("update events set starts_at = now() - interval '2 hours', ends_at = now() where id = $1", eventId);
+  query(
+    "update events set starts_at = now() - interval '2 hours', ends_at = now() - interval '1 second' where id = $1",
+    eventId,
+  );
 const statusOf = async (ids: string[]) => {
   const rows = await query('select id, status from tickets where id = any($1)', ids);
   return ids.map((id) => rows.find((row) => row.id === id)?.status);

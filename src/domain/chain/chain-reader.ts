@@ -7,6 +7,21 @@ import type { Rpc } from './rpc.ts';
 
 const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex');
 
+/**
+ * The eight points of small order lie on the curve and belong to no key: what is sent there is lost. The second is the
+ * system program.
+ */
+const SMALL_ORDER: ReadonlySet<string> = new Set([
+  '4uQeVj5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM',
+  '11111111111111111111111111111111',
+  '11111111111111111111111111111113D',
+  'Gx9dDNxzpALCowVuZb7pBceBLJugLA8sPa6TJDXrpfeW',
+  '3ctC68zTqpRDQShoondiQKDHwZDAUjRyxiPNdg8cD6Pe',
+  '3ctC68zTqpRDQShoondiQKDHwZDAUjRyxiPNdg8cD6Rr',
+  'EQAqmjhcsBQhpBv5GJkYgEB7emGHZNoo1j1yAjiFLNvD',
+  'EQAqmjhcsBQhpBv5GJkYgEB7emGHZNoo1j1yAjiFLNxR',
+]);
+
 /** Reads the chain through `rpc`; an account of another program is no ticket. */
 export function createChainReader(rpc: Rpc, programId: string): ChainReader {
   return {
@@ -33,7 +48,8 @@ export function createChainReader(rpc: Rpc, programId: string): ChainReader {
     isAddress(text) {
       try {
         // A wallet has a key, so its address lies on the curve; an account of a program does not.
-        return PublicKey.isOnCurve(toAddress(text));
+        const address = toAddress(text);
+        return PublicKey.isOnCurve(address) && !SMALL_ORDER.has(address);
       } catch {
         return false;
       }
