@@ -29,6 +29,14 @@ create type order_head as (
   subtotal_minor bigint, discount_minor bigint, promo_code_id uuid
 );
 
+-- What keeps a promo code from being used for an event at p_now, but for the limit of a person; null when nothing does.
+create function promo_refusal(p_code promo_codes, p_event uuid, p_now timestamptz) returns text
+language sql immutable return case
+  when (p_code).id is null or not (p_code).is_active or (p_code).valid_from > p_now or (p_code).valid_until <= p_now
+    or (p_code).event_id <> p_event then 'promo_invalid'
+  when (p_code).redeemed >= (p_code).max_redemptions then 'promo_exhausted'
+end;
+
 -- Takes orders in: each request gets an outcome, and those that can be served hold their places or, where nothing is
 -- to pay, have their tickets at once.
 --   sold, placed                              served; details is the answer, or what is to pay
@@ -59,7 +67,11 @@ begin
         case when r.hold_code is not null then 'from_hold' end,
         sale_refusal(t, e, p_now),
         case when t.is_seated then 'seats_required' when r.quantity > t.per_order_limit then 'limit_exceeded'
-          when r.currency <> e.currency then 'wrong_currency' else 'wanted' end
+          when r.currency <> e.currency then 'wrong_currency'
+          -- Asked again under the lock of the code; but who cannot be served must not take a place from who can.
+          when r.promo_code is not null and promo_refusal(c, r.event_id, p_now) is not null then promo_refusal(c, r.event_id, p_now)
+          when r.promo_code is null and t.price_minor > 0 and r.has_payment is not true then 'payment_missing'
+          else 'wanted' end
       ) as outcome,
       case when k.status is not null then jsonb_build_object('status', k.status, 'body', k.response)
         when k.key is not null then jsonb_build_object('orderId', k.subject_id)
@@ -71,6 +83,7 @@ begin
     left join lateral (
       select * from ticket_types where tenant_id = p_tenant and id = r.ticket_type_id and event_id = r.event_id offset 0) t on true
     left join lateral (select * from events where tenant_id = p_tenant and id = r.event_id offset 0) e on true
+    left join lateral (select * from promo_codes where tenant_id = p_tenant and code = r.promo_code offset 0) c on true
   ) c;
 
   if 'from_hold' = any (v_outcomes) then
@@ -269,9 +282,7 @@ begin
     if v_text is not null then
       select * into v_code from promo_codes c where c.tenant_id = p_tenant and c.code = v_text;
       v_refusal := case
-        when v_code.id is null or not v_code.is_active or v_code.valid_from > p_now or v_code.valid_until <= p_now
-          or v_code.event_id <> v_head.event_id then 'promo_invalid'
-        when v_code.redeemed >= v_code.max_redemptions then 'promo_exhausted'
+        when promo_refusal(v_code, v_head.event_id, p_now) is not null then promo_refusal(v_code, v_head.event_id, p_now)
         when (select count(*) from orders o where o.tenant_id = p_tenant and o.promo_code_id = v_code.id and o.user_id = v_user
                 and o.status in ('pending', 'paid'))
           + (select count(*) from unnest(v_heads) h join unnest(p_requests) r on r.n = h.n
@@ -498,6 +509,6 @@ begin
 end $$;
 
 grant execute on function place_orders, settle_orders, redeem_promo_codes, retake_places, issue_tickets, grant_places, customer_share,
-  reclaim_expired_holds, reserve_places, lock_seats, release_hold, earlier_outcome, sale_refusal, find_nft to tessera_app;
+  reclaim_expired_holds, reserve_places, lock_seats, release_hold, earlier_outcome, sale_refusal, promo_refusal, find_nft to tessera_app;
 
 reset role;

@@ -5,7 +5,8 @@ import { type Actor, requireRole } from '../../platform/actor.ts';
 import { DomainError, notFound } from '../../platform/errors.ts';
 import { newId } from '../../platform/ids.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
-import { countWaiting, findEntry, lockCounter } from './queries.ts';
+import { saleRefusal } from '../inventory/sale-refusal.ts';
+import { countWaiting, endOffers, findEntry, lockCounter, whyNotOnSale } from './queries.ts';
 import type { EntryView, JoinInput } from './schema.ts';
 
 /** Gets in line for a ticket type that is sold out. While there is a free place the answer is to buy it. */
@@ -21,32 +22,30 @@ export async function joinWaitingList(
     return await withTenant(ctx.db, tenantId, async (tx) => {
       const type = await tx
         .selectFrom('ticket_types as t')
-        .innerJoin('events as e', (join) =>
-          join.onRef('e.tenant_id', '=', 't.tenant_id').onRef('e.id', '=', 't.event_id'),
-        )
-        .select([
-          't.event_id',
-          't.is_active',
-          't.is_seated',
-          't.per_order_limit',
-          'e.is_active as eventActive',
-          'e.starts_at',
-        ])
+        .select(['t.event_id', 't.is_seated', 't.per_order_limit', 't.per_customer_limit'])
         .where('t.tenant_id', '=', tenantId)
         .where('t.id', '=', input.ticketTypeId)
         .executeTakeFirst();
       const counter = type && (await lockCounter(tx, tenantId, input.ticketTypeId));
       if (!type || !counter) throw notFound('ticket type');
-      if (!type.is_active || !type.eventActive || type.starts_at <= now)
-        throw conflict('not_on_sale', 'This is not on sale.');
+      const refusal = await whyNotOnSale(tx, tenantId, now, input.ticketTypeId);
+      if (refusal) throw saleRefusal({ n: 1, outcome: refusal, details: {} });
       if (type.is_seated)
         throw conflict('seats_required', 'This is sold by the seat; there is no list for it.');
       if (input.quantity > type.per_order_limit)
         throw conflict('order_limit_exceeded', `At most ${type.per_order_limit} in one order.`);
-      const { rows } = await sql<{
-        freed: number;
-      }>`select reclaim_expired_holds(${tenantId}, ${input.ticketTypeId}, ${now}) as freed`.execute(tx);
-      const left = counter.capacity - counter.held - counter.sold + (rows[0]?.freed ?? 0);
+      const { rows } = await sql<{ freed: number; share: number }>`
+        select reclaim_expired_holds(${tenantId}, ${input.ticketTypeId}, ${now}) as freed,
+          customer_share(${tenantId}, ${input.ticketTypeId}, ${actor.subject}, ${input.customerEmail}, ${now}) as share`.execute(
+        tx,
+      );
+      // Whoever bought their offer may wait for more.
+      await endOffers(tx, tenantId, now, input.ticketTypeId);
+      const { freed = 0, share = 0 } = rows[0] ?? {};
+      const customerLimit = type.per_customer_limit;
+      if (customerLimit !== null && share + input.quantity > customerLimit)
+        throw saleRefusal({ n: 1, outcome: 'customer_limit_exceeded', details: { customerLimit } });
+      const left = counter.capacity - counter.held - counter.sold + freed;
       const waiting = await tx
         .selectFrom('waiting_list')
         .select('id')

@@ -4,7 +4,10 @@ import type { Message } from '../../messages.ts';
 import { newCode, newId, type TenantId } from '../../platform/ids.ts';
 import { enqueue } from '../../platform/outbox.ts';
 import { type TenantTx, withTenant } from '../../platform/tenant-tx.ts';
-import { countWaiting, lockCounter } from './queries.ts';
+import { publishAvailability } from '../inventory/publish-availability.ts';
+import { countWaiting, endOffers, lockCounter, whyNotOnSale } from './queries.ts';
+
+type Offered = Extract<Message, { kind: 'waiting.offered' }>;
 
 const OFFER_MS = 30 * 60_000;
 /** Offers made in one transaction; the next look makes the next. */
@@ -15,10 +18,21 @@ const AT_ONCE = 100;
  * that nobody took first. Returns how many offers were made. Does nothing for a type without a list.
  */
 export async function offerPlaces(
-  ctx: Pick<AppContext, 'db' | 'clock'>,
+  ctx: Pick<AppContext, 'db' | 'cache' | 'clock' | 'log'>,
   tenantId: TenantId,
   ticketTypeId: string,
 ): Promise<number> {
+  const offered = await makeOffers(ctx, tenantId, ticketTypeId);
+  const [first] = offered;
+  if (first) await publishAvailability(ctx, tenantId, first.body.eventId);
+  return offered.length;
+}
+
+async function makeOffers(
+  ctx: Pick<AppContext, 'db' | 'clock'>,
+  tenantId: TenantId,
+  ticketTypeId: string,
+): Promise<Offered[]> {
   const now = ctx.clock.now();
   return withTenant(ctx.db, tenantId, async (tx) => {
     const known = await tx
@@ -29,9 +43,11 @@ export async function offerPlaces(
       .where('state', 'in', ['waiting', 'offered'])
       .limit(1)
       .executeTakeFirst();
-    if (!known || !(await lockCounter(tx, tenantId, ticketTypeId))) return 0;
+    if (!known || !(await lockCounter(tx, tenantId, ticketTypeId))) return [];
     await sql`select reclaim_expired_holds(${tenantId}, ${ticketTypeId}, ${now})`.execute(tx);
     await endOffers(tx, tenantId, now, ticketTypeId);
+    // Nobody is offered what may not be sold: when it may be again, the next look offers it.
+    if (await whyNotOnSale(tx, tenantId, now, ticketTypeId)) return [];
     const counter = await lockCounter(tx, tenantId, ticketTypeId);
     let left = counter ? counter.capacity - counter.held - counter.sold : 0;
     const entries = await tx
@@ -44,7 +60,7 @@ export async function offerPlaces(
       .limit(AT_ONCE)
       .forUpdate()
       .execute();
-    const messages: Message[] = [];
+    const messages: Offered[] = [];
     for (const entry of entries) {
       // The line stays a line: a small wish does not pass a large one that stands before it.
       if (entry.quantity > left) break;
@@ -53,7 +69,7 @@ export async function offerPlaces(
     }
     await countWaiting(tx, tenantId, now, ticketTypeId);
     await enqueue(tx, now, messages);
-    return messages.length;
+    return messages;
   });
 }
 
@@ -67,7 +83,7 @@ type Entry = {
   quantity: number;
 };
 
-async function offer(tx: TenantTx, tenantId: TenantId, now: Date, entry: Entry): Promise<Message> {
+async function offer(tx: TenantTx, tenantId: TenantId, now: Date, entry: Entry): Promise<Offered> {
   const holdId = newId();
   const code = newCode('OFF', now);
   const expiresAt = new Date(now.getTime() + OFFER_MS);
@@ -132,13 +148,4 @@ async function offer(tx: TenantTx, tenantId: TenantId, now: Date, entry: Entry):
     expiresAt: expiresAt.toISOString(),
   };
   return { kind: 'waiting.offered', body };
-}
-
-/** An offer that was bought is accepted; one whose hold ended otherwise has expired. */
-async function endOffers(tx: TenantTx, tenantId: TenantId, now: Date, ticketTypeId: string): Promise<void> {
-  await sql`
-    update waiting_list w set state = case h.state when 'converted' then 'accepted' else 'expired' end, updated_at = ${now}
-    from holds h
-    where w.tenant_id = ${tenantId} and w.ticket_type_id = ${ticketTypeId} and w.state = 'offered'
-      and h.tenant_id = w.tenant_id and h.group_id = w.hold_group and h.state <> 'active'`.execute(tx);
 }

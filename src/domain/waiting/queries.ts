@@ -16,16 +16,20 @@ type Row = {
   created_at: Date;
 };
 
+/** An entry as it stands: an offer that was bought is accepted, whether or not anybody has written that yet. */
 export async function findEntry(
   tx: TenantTx,
   tenantId: TenantId,
   id: string,
 ): Promise<(EntryView & { userId: string }) | undefined> {
   const { rows } = await sql<Row>`
-    select w.*, (select h.code from holds h where h.tenant_id = w.tenant_id and h.group_id = w.hold_group limit 1) as code,
+    select w.*, h.code,
+      case when w.state = 'offered' and h.state = 'converted' then 'accepted'
+        when w.state = 'offered' and h.state <> 'active' then 'expired' else w.state end as state,
       (select count(*)::integer from waiting_list o where o.tenant_id = w.tenant_id and o.ticket_type_id = w.ticket_type_id
         and o.state = 'waiting' and o.id < w.id) as ahead
-    from waiting_list w where w.tenant_id = ${tenantId} and w.id = ${id}`.execute(tx);
+    from waiting_list w left join holds h on h.tenant_id = w.tenant_id and h.group_id = w.hold_group
+    where w.tenant_id = ${tenantId} and w.id = ${id}`.execute(tx);
   const [row] = rows;
   if (!row) return undefined;
   const offered = row.state === 'offered' && row.code !== null && row.offer_expires_at !== null;
@@ -59,6 +63,20 @@ export async function countWaiting(
     where i.tenant_id = ${tenantId} and i.ticket_type_id = ${ticketTypeId}`.execute(tx);
 }
 
+/** What keeps a type from being sold now, as the sale itself would say; null when nothing does. */
+export async function whyNotOnSale(
+  tx: TenantTx,
+  tenantId: TenantId,
+  now: Date,
+  ticketTypeId: string,
+): Promise<'not_found' | 'not_on_sale' | 'sales_not_open' | 'sales_closed' | null> {
+  const { rows } = await sql<{ refusal: 'not_on_sale' | 'sales_not_open' | 'sales_closed' | null }>`
+    select sale_refusal(t, e, ${now}) as refusal
+    from ticket_types t join events e on e.tenant_id = t.tenant_id and e.id = t.event_id
+    where t.tenant_id = ${tenantId} and t.id = ${ticketTypeId}`.execute(tx);
+  return rows[0] ? rows[0].refusal : 'not_found';
+}
+
 /** The counter's row, locked: everything about a type's waiting list happens under it. */
 export async function lockCounter(
   tx: TenantTx,
@@ -72,4 +90,18 @@ export async function lockCounter(
     .where('ticket_type_id', '=', ticketTypeId)
     .forUpdate()
     .executeTakeFirst();
+}
+
+/** An offer that was bought is accepted; one whose hold ended otherwise has expired. */
+export async function endOffers(
+  tx: TenantTx,
+  tenantId: TenantId,
+  now: Date,
+  ticketTypeId: string,
+): Promise<void> {
+  await sql`
+    update waiting_list w set state = case h.state when 'converted' then 'accepted' else 'expired' end, updated_at = ${now}
+    from holds h
+    where w.tenant_id = ${tenantId} and w.ticket_type_id = ${ticketTypeId} and w.state = 'offered'
+      and h.tenant_id = w.tenant_id and h.group_id = w.hold_group and h.state <> 'active'`.execute(tx);
 }

@@ -7,7 +7,10 @@ import { offerPlaces } from './offer-places.ts';
 const TYPES_AT_ONCE = 200;
 
 /** Looks after lists whose offers ran out, whether or not a message came. Returns how many offers were made. */
-export async function sweepOffers(ctx: Pick<AppContext, 'db' | 'clock'>, relay: Db): Promise<number> {
+export async function sweepOffers(
+  ctx: Pick<AppContext, 'db' | 'cache' | 'clock' | 'log'>,
+  relay: Db,
+): Promise<number> {
   const due = await withSystem(relay, (tx) =>
     tx
       .selectFrom('waiting_list')
