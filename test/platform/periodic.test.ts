@@ -43,7 +43,7 @@ describe('a periodic task', () => {
     const started = performance.now();
     stop.abort();
     await ended;
-    expect(performance.now() - started).toBeLessThan(200);
+    expect(performance.now() - started).toBeLessThan(1_000);
   });
 
   it('never runs when it was stopped before it began', async () => {
