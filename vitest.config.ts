@@ -9,6 +9,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
+    expect: { poll: { timeout: 5_000 } },
     sequence: { hooks: 'stack' },
     reporters: ['default'],
   },

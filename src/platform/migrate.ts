@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import pg from 'pg';
+import { backoff, sleep } from './retry.ts';
 
 /** One lock for everybody who migrates this database at the same time. */
 const LOCK = 7_265_337;
+const ATTEMPTS = 20;
 
 /**
  * Applies the files of `folder` that the database has not seen, in the order of their names, each in a transaction.
@@ -59,5 +61,16 @@ async function setPassword(client: pg.Client, url: string): Promise<void> {
   const { username, password } = new URL(url);
   if (!password || !username.startsWith('tessera_')) return;
   const role = client.escapeIdentifier(decodeURIComponent(username));
-  await client.query(`alter role ${role} password ${client.escapeLiteral(decodeURIComponent(password))}`);
+  const change = `alter role ${role} password ${client.escapeLiteral(decodeURIComponent(password))}`;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await client.query(change);
+      return;
+    } catch (error) {
+      // Roles belong to the cluster: somebody who migrates another database of it changes the same one right now.
+      const collided = (error as Error).message === 'tuple concurrently updated';
+      if (!collided || attempt === ATTEMPTS) throw error;
+      await sleep(backoff(attempt, 20, 500));
+    }
+  }
 }

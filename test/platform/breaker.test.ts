@@ -6,7 +6,7 @@ import { createMemoryCache } from '../../src/platform/cache-memory.ts';
 import { createMetrics } from '../../src/platform/metrics.ts';
 import { log } from './support/open-bus.ts';
 
-const REST_MS = 60;
+const REST_MS = 250;
 const refused = { kind: 'unavailable', code: 'rpc_unavailable', details: { retryAfter: 5 } };
 
 let breaker: Breaker;

@@ -119,18 +119,16 @@ function contract(open: (queues: typeof topology) => Promise<OpenBus>): void {
         if (delivered.id !== bad.id) return handler(delivered);
         times.push(performance.now());
         expect(delivered).toEqual(bad);
-        if (times.length < 4) throw new Error('not yet');
+        if (times.length < 4 || received.length < good.length) throw new Error('not yet');
         return 'done';
       },
       2,
     );
-    const started = performance.now();
     const sending = send([bad]);
     await send(good);
     await expect.poll(() => received.length).toBe(20);
-    expect(performance.now() - started).toBeLessThan(1_000);
     await sending;
-    await expect.poll(() => times.length).toBe(4);
+    await expect.poll(() => times.length).toBeGreaterThanOrEqual(4);
     const pauses = times.slice(1).map((time, i) => time - (times[i] ?? 0));
     for (const [i, least] of [45, 95, 195].entries()) expect(pauses[i]).toBeGreaterThan(least);
     expect(await opened.deadLetters('work')).not.toContain(bad.id);

@@ -185,8 +185,8 @@ describe.skipIf(!redisUrl)(`when Redis misbehaves${leftOut}`, () => {
     await cache.setNewer(key, 'y', 1n, 60);
     await cache.delete(key);
     expect(await cache.ping()).toBe(false);
-    expect(first).toBeLessThan(450);
-    expect(performance.now() - started).toBeLessThan(700);
+    expect(first).toBeLessThan(1_000);
+    expect(performance.now() - started).toBeLessThan(1_500);
     expect(await failures()).toBe(before + 1);
     proxy.swallow(false);
     proxy.cut();

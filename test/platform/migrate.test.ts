@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import pg from 'pg';
+import { afterEach, beforeEach, expect, inject, it } from 'vitest';
+import { migrate } from '../../src/platform/migrate.ts';
+import { databaseUrl, loginUrls } from '../support/global-setup.ts';
+
+const migrations = new URL('../../migrations', import.meta.url).pathname;
+let admin: pg.Client;
+let folder: string;
+let databases: string[];
+
+beforeEach(async () => {
+  admin = new pg.Client({ connectionString: inject('postgres') });
+  await admin.connect();
+  folder = await mkdtemp(`${tmpdir()}/tessera-migrations-`);
+  databases = [];
+});
+afterEach(async () => {
+  for (const name of databases) await admin.query(`drop database ${name} with (force)`);
+  await admin.end();
+  await rm(folder, { recursive: true });
+});
+
+async function newDatabase(): Promise<string> {
+  const name = `tessera_test_${randomBytes(6).toString('hex')}`;
+  await admin.query(`create database ${name}`);
+  databases.push(name);
+  return databaseUrl(inject('postgres'), name);
+}
+
+async function query(url: string, text: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query(text);
+  await client.end();
+  return rows;
+}
+
+it('applies each file once, in order, however many start at the same time', async () => {
+  const ownerUrl = await newDatabase();
+  const files = (await readdir(migrations)).filter((name) => name.endsWith('.sql')).toSorted();
+  const applied = await Promise.all(
+    Array.from({ length: 4 }, () => migrate({ ownerUrl, folder: migrations })),
+  );
+  expect(applied.filter((names) => names.length > 0)).toEqual([files]);
+  expect(await query(ownerUrl, 'select name from schema_migrations order by applied_at, name')).toEqual(
+    files.map((name) => ({ name })),
+  );
+  expect(await migrate({ ownerUrl, folder: migrations })).toEqual([]);
+});
+
+it('migrates several databases of one cluster at the same time, roles and passwords included', async () => {
+  const urls = [await newDatabase(), await newDatabase(), await newDatabase()];
+  // A password in the URL is what makes it set one; a server without passwords lets everybody in whatever it is.
+  const logins = loginUrls(inject('postgres')).map((text) => {
+    const url = new URL(text);
+    url.password ||= 'secret';
+    return url.href;
+  });
+  const applied = await Promise.all(
+    urls.map((ownerUrl) => migrate({ ownerUrl, folder: migrations, logins })),
+  );
+  expect(new Set(applied.map((names) => names.length)).size).toBe(1);
+  for (let i = 0; i < 10; i++)
+    await Promise.all(urls.map((ownerUrl) => migrate({ ownerUrl, folder: migrations, logins })));
+});
+
+it('leaves nothing of a file that fails, keeps those before it, and goes on when it is mended', async () => {
+  const ownerUrl = await newDatabase();
+  await writeFile(`${folder}/0001_first.sql`, 'create table first (id integer)');
+  await writeFile(`${folder}/0002_second.sql`, 'create table second (id integer); select 1 / 0');
+  await writeFile(`${folder}/0003_third.sql`, 'create table third (id integer)');
+  await writeFile(`${folder}/notes.txt`, 'no SQL');
+  await expect(migrate({ ownerUrl, folder })).rejects.toThrow(
+    'migration 0002_second.sql failed: division by zero',
+  );
+  const tables =
+    "select string_agg(tablename, ' ' order by tablename) as names from pg_tables where schemaname = 'public'";
+  expect(await query(ownerUrl, tables)).toEqual([{ names: 'first schema_migrations' }]);
+  await writeFile(`${folder}/0002_second.sql`, 'create table second (id integer)');
+  expect(await migrate({ ownerUrl, folder })).toEqual(['0002_second.sql', '0003_third.sql']);
+  expect(await query(ownerUrl, tables)).toEqual([{ names: 'first schema_migrations second third' }]);
+});
+
+it('refuses a file that was changed after it was applied', async () => {
+  const ownerUrl = await newDatabase();
+  await cp(migrations, folder, { recursive: true });
+  await migrate({ ownerUrl, folder });
+  await writeFile(`${folder}/0001_roles_and_tenants.sql`, '-- changed');
+  await expect(migrate({ ownerUrl, folder })).rejects.toThrow(
+    'migration 0001_roles_and_tenants.sql was changed after it was applied; write a new one',
+  );
+});
+
+it('says which database it cannot reach without the password that it tried', async () => {
+  const failing = migrate({ ownerUrl: 'postgres://owner:c4n4ry@127.0.0.1:1/tessera', folder });
+  const error = await failing.catch((failure) => failure);
+  expect(error).toBeInstanceOf(Error);
+  expect(JSON.stringify([error.message, error.stack])).not.toContain('c4n4ry');
+});
