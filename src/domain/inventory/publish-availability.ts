@@ -19,16 +19,27 @@ export async function publishAvailability(
     running.again = true;
     return;
   }
-  const entry = { again: true };
+  const entry = { again: false };
   underWay.set(key, entry);
-  try {
+  await refresh(ctx, tenantId, eventId);
+  // In a rush there is always one more; whoever began the first look does not wait for the rest.
+  void (async () => {
     while (entry.again) {
       entry.again = false;
-      await refreshAvailability(ctx, tenantId, eventId);
+      await refresh(ctx, tenantId, eventId);
     }
+    underWay.delete(key);
+  })();
+}
+
+async function refresh(
+  ctx: Pick<AppContext, 'db' | 'cache' | 'clock' | 'log'>,
+  tenantId: TenantId,
+  eventId: string,
+): Promise<void> {
+  try {
+    await refreshAvailability(ctx, tenantId, eventId);
   } catch (error) {
     ctx.log.warn({ eventId, err: (error as Error).message }, 'the cached availability is late');
-  } finally {
-    underWay.delete(key);
   }
 }
