@@ -9,6 +9,7 @@ export type ProcessName =
   | 'migrate'
   | 'setup-chain'
   | 'create-tenant'
+  | 'drift'
   | 'up';
 
 const url = (schemes: string[]) =>
@@ -112,6 +113,7 @@ const required: Record<ProcessName, (keyof Config)[]> = {
   migrate: ['DATABASE_OWNER_URL'],
   'setup-chain': ['CHAIN_RPC_URL', 'CHAIN_PROGRAM_ID', 'SIGNER_KEY_FILE'],
   'create-tenant': ['DATABASE_URL'],
+  drift: ['DATABASE_URL', 'DATABASE_RELAY_URL'],
   up: [],
 };
 

@@ -297,6 +297,51 @@ describe('a gateway that fails', () => {
   });
 });
 
+describe('work that cannot be done', () => {
+  /** The database refuses to write the outcome of this one. */
+  const poison = (table: 'payments' | 'refunds', id: string) =>
+    ctx.database.owner.query(`
+      create or replace function refuse_outcome() returns trigger language plpgsql as $$ begin raise 'poisoned'; end $$;
+      create or replace trigger poisoned before update on ${table} for each row
+        when (new.id = '${id}' and (new.status <> old.status)) execute function refuse_outcome()`);
+
+  it('stands back for the payments behind it, and is tried again', async () => {
+    server.fail(CONFIRM, { do: 'hang', when: 'after', times: 3 });
+    const stuck = await pay('pm_card_visa');
+    server.fail(CONFIRM, { do: 'hang', when: 'after', times: 3 });
+    const fine = await pay('pm_card_visa');
+    const { id } = await paymentOf(ctx, stuck.body.orderId);
+    await poison('payments', id);
+    clock.advance(MINUTE);
+    expect(await reconcile()).toBe(2);
+    expect(await paymentOf(ctx, fine.body.orderId)).toMatchObject({ orderStatus: 'paid' });
+    expect(await reconcile(), 'it stands back').toBe(0);
+    await ctx.database.owner.query('drop trigger poisoned on payments');
+    clock.advance(5 * MINUTE);
+    await reconcile();
+    expect(await paymentOf(ctx, stuck.body.orderId)).toMatchObject({ orderStatus: 'paid' });
+  });
+
+  it('stands back for the refunds behind it, and pays once', async () => {
+    const order = await buy(tenant.alice, type, { payment: { token: 'pm_card_visa' } });
+    const { body } = await tenant.alice.delete<BookingView>(`/bookings/${order.orderId}`, {
+      key: randomUUID(),
+    });
+    await poison('refunds', body.refunds[0]?.id ?? '');
+    expect(await sendDueRefunds(ctx, ctx.database.relay)).toBe(1);
+    expect(await sendDueRefunds(ctx, ctx.database.relay), 'it stands back').toBe(0);
+    await ctx.database.owner.query('drop trigger poisoned on refunds');
+    server.forgetKeys();
+    clock.advance(5 * MINUTE);
+    await sendDueRefunds(ctx, ctx.database.relay);
+    const { body: booking } = await tenant.alice.get<BookingView>(`/bookings/${order.orderId}`);
+    expect(booking.refunds).toMatchObject([{ status: 'succeeded' }]);
+    const { id } = intentOf(order.orderId);
+    const paidBack = [...server.refunds.values()].filter(({ payment_intent }) => payment_intent === id);
+    expect(paidBack).toHaveLength(1);
+  });
+});
+
 describe('an API that dies', () => {
   const dyingAt = async (failpoint: string): Promise<Client> => {
     const app = createApp({ ...ctx, failpoints: createFailpoints(`${failpoint}=throw`) });

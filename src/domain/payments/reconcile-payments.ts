@@ -1,6 +1,6 @@
 import type { AppContext } from '../../context.ts';
 import type { Db } from '../../platform/db.ts';
-import { toTenantId } from '../../platform/ids.ts';
+import { type TenantId, toTenantId } from '../../platform/ids.ts';
 import { withSystem, withTenant } from '../../platform/tenant-tx.ts';
 import type { SettleOrder } from '../orders/settle-order.ts';
 import { findUnsettled } from './queries.ts';
@@ -9,6 +9,7 @@ import { settlePayment } from './settle-payment.ts';
 const BATCH = 100;
 /** A buyer who has not come back from the bank by then will not: the payment is called off. */
 const ABANDON_AFTER_MS = 20 * 60_000;
+const PUT_OFF_MS = 5 * 60_000;
 
 type Context = Pick<AppContext, 'db' | 'cache' | 'clock' | 'log' | 'payments'>;
 
@@ -30,14 +31,27 @@ export async function reconcilePayments(ctx: Context, relay: Db, settleOrder: Se
     try {
       await reconcile(ctx, tenant_id, id, settleOrder);
     } catch (error) {
-      // One that fails must not keep the others waiting.
       ctx.log.warn(
         { tenantId: tenant_id, paymentId: id, err: (error as Error).message },
         'a payment could not be reconciled',
       );
+      await putOff(ctx, toTenantId(tenant_id), id);
     }
   }
   return due.length;
+}
+
+/** One that fails stands at the head of the queue: it must not keep the others waiting. */
+async function putOff(ctx: Context, tenantId: TenantId, paymentId: string): Promise<void> {
+  await withTenant(ctx.db, tenantId, (tx) =>
+    tx
+      .updateTable('payments')
+      .set({ next_poll_at: new Date(ctx.clock.now().getTime() + PUT_OFF_MS) })
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', paymentId)
+      .where('next_poll_at', 'is not', null)
+      .execute(),
+  );
 }
 
 async function reconcile(

@@ -1,7 +1,6 @@
 import type { AppContext } from '../../context.ts';
 import { type Actor, actorName, isStaff, requireRole } from '../../platform/actor.ts';
 import { recordAudit } from '../../platform/audit.ts';
-import { tenantKey } from '../../platform/cache.ts';
 import { DomainError, notFound } from '../../platform/errors.ts';
 import { idempotently } from '../../platform/idempotency.ts';
 import type { TenantId } from '../../platform/ids.ts';
@@ -130,10 +129,7 @@ async function change(
     gate.open(tenantId, ticket.ticket_type_id);
     await publishTicket(ctx, tenantId, ticket.id);
   }
-  if (ended.length > 0) {
-    await ctx.cache.delete(tenantKey(tenantId, 'event_tickets', (ended[0] as TicketRow).user_id));
-    await publishAvailability(ctx, tenantId, booking.eventId);
-  }
+  if (ended.length > 0) await publishAvailability(ctx, tenantId, booking.eventId);
   return booking;
 }
 

@@ -2,41 +2,19 @@ import type { AppContext } from '../../context.ts';
 import type { Db } from '../../platform/db.ts';
 import { type TenantId, toTenantId } from '../../platform/ids.ts';
 import { backoff } from '../../platform/retry.ts';
-import { withSystem, withTenant } from '../../platform/tenant-tx.ts';
+import { type TenantTx, withSystem, withTenant } from '../../platform/tenant-tx.ts';
 
 type Context = Pick<AppContext, 'db' | 'clock' | 'log' | 'payments'>;
 
 const BATCH = 100;
+const PUT_OFF_MS = 5 * 60_000;
 
 /** Keeps one promise of money back. The provider pays once for each refund, so asking again is harmless. */
 export async function sendRefund(ctx: Context, tenantId: TenantId, refundId: string): Promise<void> {
-  const due = await withTenant(ctx.db, tenantId, (tx) =>
-    tx
-      .selectFrom('refunds as r')
-      .innerJoin('payments as p', (join) =>
-        join.onRef('p.tenant_id', '=', 'r.tenant_id').onRef('p.id', '=', 'r.payment_id'),
-      )
-      .select(['r.amount_minor', 'r.currency', 'r.attempts', 'r.provider_reference as refundReference'])
-      .select(['p.id as reference', 'p.provider_reference'])
-      .where('r.tenant_id', '=', tenantId)
-      .where('r.id', '=', refundId)
-      .where('r.status', '=', 'requested')
-      .executeTakeFirst(),
-  );
+  const due = await withTenant(ctx.db, tenantId, (tx) => begin(tx, tenantId, refundId));
   if (!due) return;
-  const { reference, provider_reference, amount_minor: amountMinor, currency, attempts } = due;
-  const refundReference = due.refundReference ?? undefined;
-  const providerReference = provider_reference ?? undefined;
-  const outcome = await ctx.payments.refund({
-    tenantId,
-    reference,
-    providerReference,
-    refundId,
-    amountMinor,
-    currency,
-    attempts,
-    refundReference,
-  });
+  const { amountMinor, reference, attempts } = due;
+  const outcome = await ctx.payments.refund({ tenantId, refundId, ...due });
   const now = ctx.clock.now();
   if (outcome.status === 'failed')
     ctx.log.error({ tenantId, refundId, code: outcome.code }, 'a refund was refused');
@@ -48,7 +26,6 @@ export async function sendRefund(ctx: Context, tenantId: TenantId, refundId: str
         status: outcome.status === 'unknown' ? 'requested' : outcome.status,
         provider_reference: named ?? null,
         failure_code: outcome.status === 'failed' ? outcome.code : null,
-        attempts: attempts + 1,
         next_attempt_at:
           outcome.status === 'unknown'
             ? new Date(now.getTime() + 1_000 + backoff(attempts + 1, 2_000, 600_000))
@@ -71,6 +48,33 @@ export async function sendRefund(ctx: Context, tenantId: TenantId, refundId: str
   });
 }
 
+/** Counts the attempt before it is made: the next one then looks for what came of it, even if this process dies. */
+async function begin(tx: TenantTx, tenantId: TenantId, refundId: string) {
+  const refund = await tx
+    .updateTable('refunds')
+    .set((eb) => ({ attempts: eb('attempts', '+', 1) }))
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', refundId)
+    .where('status', '=', 'requested')
+    .returning(['amount_minor', 'currency', 'attempts', 'provider_reference', 'payment_id'])
+    .executeTakeFirst();
+  if (!refund) return undefined;
+  const payment = await tx
+    .selectFrom('payments')
+    .select('provider_reference')
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', refund.payment_id)
+    .executeTakeFirstOrThrow();
+  return {
+    reference: refund.payment_id,
+    providerReference: payment.provider_reference ?? undefined,
+    amountMinor: refund.amount_minor,
+    currency: refund.currency,
+    attempts: refund.attempts - 1,
+    refundReference: refund.provider_reference ?? undefined,
+  };
+}
+
 /** Sends what is due whether or not its message arrived. Returns how many. */
 export async function sendDueRefunds(ctx: Context, relay: Db): Promise<number> {
   const due = await withSystem(relay, (tx) =>
@@ -83,12 +87,29 @@ export async function sendDueRefunds(ctx: Context, relay: Db): Promise<number> {
       .execute(),
   );
   for (const { tenant_id, id } of due) {
-    await sendRefund(ctx, toTenantId(tenant_id), id).catch((error: Error) =>
+    const tenantId = toTenantId(tenant_id);
+    try {
+      await sendRefund(ctx, tenantId, id);
+    } catch (error) {
       ctx.log.warn(
-        { tenantId: tenant_id, refundId: id, err: error.message },
+        { tenantId, refundId: id, err: (error as Error).message },
         'a refund could not be sent yet',
-      ),
-    );
+      );
+      await putOff(ctx, tenantId, id);
+    }
   }
   return due.length;
+}
+
+/** One that fails stands at the head of the queue: it must not keep the others waiting. */
+async function putOff(ctx: Context, tenantId: TenantId, refundId: string): Promise<void> {
+  await withTenant(ctx.db, tenantId, (tx) =>
+    tx
+      .updateTable('refunds')
+      .set({ next_attempt_at: new Date(ctx.clock.now().getTime() + PUT_OFF_MS) })
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', refundId)
+      .where('next_attempt_at', 'is not', null)
+      .execute(),
+  );
 }

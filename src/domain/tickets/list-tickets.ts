@@ -4,8 +4,11 @@ import { DomainError } from '../../platform/errors.ts';
 import { UUID_PATTERN } from '../../platform/ids.ts';
 import { type Page, readCursor, toPage } from '../../platform/page.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
+import { findOwnTickets, keepOwnTickets } from './own-tickets.ts';
 import { showTicket } from './queries.ts';
 import type { TicketFilter, TicketView } from './schema.ts';
+
+const DEFAULT_LIMIT = 50;
 
 /** Tickets, the newest first. A buyer sees their own whatever they ask for; asking for another's is refused. */
 export async function listTickets(
@@ -21,6 +24,9 @@ export async function listTickets(
   if (after !== undefined && !UUID_PATTERN.test(after)) {
     throw new DomainError('invalid', 'bad_cursor', 'The cursor was not given out by this list.');
   }
+  const own = userId === actor.subject && isFirstPage(filter);
+  const known = own ? await findOwnTickets(ctx, actor.tenantId, userId) : undefined;
+  if (known) return known;
   const rows = await withTenant(ctx.db, actor.tenantId, (tx) => {
     let query = tx
       .selectFrom('tickets')
@@ -34,5 +40,12 @@ export async function listTickets(
     if (after) query = query.where('id', '<', after);
     return query.execute();
   });
-  return toPage(rows, filter.limit, (row) => [row.id], showTicket);
+  const page = toPage(rows, filter.limit, (row) => [row.id], showTicket);
+  if (own) await keepOwnTickets(ctx, actor.tenantId, userId, page);
+  return page;
+}
+
+/** What a client shows somebody who opens their tickets. */
+function isFirstPage({ limit, cursor, eventId, status }: TicketFilter): boolean {
+  return limit === DEFAULT_LIMIT && cursor === undefined && eventId === undefined && status === undefined;
 }

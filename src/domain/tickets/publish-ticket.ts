@@ -20,8 +20,12 @@ export async function publishTicket(
 /** The same for whoever holds the committed row already. */
 export async function cacheTicket(ctx: Pick<AppContext, 'cache'>, row: TicketRow): Promise<TicketView> {
   const ticket = showTicket(row);
-  const key = tenantKey(row.tenant_id as TenantId, 'ticket', row.id);
-  // Two writers after two commits: the later state stays.
-  await ctx.cache.setNewer(key, JSON.stringify(ticket), BigInt(row.updated_at.getTime()), TTL_SECONDS);
+  const tenantId = row.tenant_id as TenantId;
+  const key = tenantKey(tenantId, 'ticket', row.id);
+  await Promise.all([
+    // Two writers after two commits: the later state stays.
+    ctx.cache.setNewer(key, JSON.stringify(ticket), BigInt(row.updated_at.getTime()), TTL_SECONDS),
+    ctx.cache.delete(tenantKey(tenantId, 'event_tickets', row.user_id)),
+  ]);
   return ticket;
 }
