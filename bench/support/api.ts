@@ -1,0 +1,57 @@
+import { fork } from 'node:child_process';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { SignJWT } from 'jose';
+import { Pool } from 'undici';
+
+export type Api = { url: string; pool: Pool; stop(): Promise<void> };
+
+const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+const jwk = { ...publicKey.export({ format: 'jwk' }), alg: 'EdDSA', kid: 'bench', use: 'sig' };
+
+/** Starts the API on the database at `databaseUrl`, or on canned answers without one. `connections` is the load's. */
+export async function startApi(databaseUrl: string | undefined, connections = 1_024): Promise<Api> {
+  const env = {
+    PATH: process.env.PATH,
+    NODE_ENV: 'test',
+    LOG_LEVEL: 'error',
+    RATE_LIMIT_PER_MINUTE: '1000000',
+    DATABASE_URL: databaseUrl ?? 'postgres://nobody@127.0.0.1:1/nothing',
+    CHAIN_PROGRAM_ID: 'TesseraTicket111111111111111111111111111111',
+    QR_MASTER_KEYS: `1:${randomBytes(32).toString('base64')}`,
+    JWT_ISSUER: 'tessera-bench',
+    JWT_AUDIENCE: 'tessera',
+    JWT_ALGORITHMS: 'EdDSA',
+    JWT_PUBLIC_KEYS: JSON.stringify({ keys: [jwk] }),
+  };
+  const script = new URL('./serve.ts', import.meta.url).pathname;
+  const child = fork(script, databaseUrl === undefined ? ['--canned'] : [], { env });
+  const [ready] = (await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit').then(([code]) => {
+      throw new Error(`the API ended with ${code} before it listened`);
+    }),
+  ])) as [{ url: string }];
+  const pool = new Pool(ready.url, { connections, pipelining: 1 });
+  return {
+    url: ready.url,
+    pool,
+    async stop() {
+      await pool.destroy();
+      const ended = once(child, 'exit');
+      child.kill('SIGTERM');
+      await ended;
+    },
+  };
+}
+
+export function issueToken(tenantId: string, subject: string, role = 'buyer'): Promise<string> {
+  return new SignJWT({ tenant: tenantId, role })
+    .setProtectedHeader({ alg: 'EdDSA', typ: 'JWT', kid: 'bench' })
+    .setSubject(subject)
+    .setIssuer('tessera-bench')
+    .setAudience('tessera')
+    .setIssuedAt()
+    .setExpirationTime('24h')
+    .sign(privateKey);
+}
