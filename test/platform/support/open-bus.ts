@@ -5,6 +5,7 @@ import type { Bus, Topology } from '../../../src/platform/bus.ts';
 import { createLocalBus } from '../../../src/platform/bus-local.ts';
 import { createRabbitBus } from '../../../src/platform/bus-rabbit.ts';
 import { createLogger } from '../../../src/platform/logger.ts';
+import { deleteTopology } from '../../support/delete-topology.ts';
 
 /** A bus with a way to look at its dead letters. */
 export type OpenBus = {
@@ -30,16 +31,7 @@ export function rabbitSpace(topology: Topology): { namespace: string; clear(): P
   const namespace = `test-${randomBytes(6).toString('hex')}.`;
   return {
     namespace,
-    async clear() {
-      await withChannel(async (channel) => {
-        for (const queue of Object.keys(topology)) {
-          await channel.deleteQueue(`${namespace}${queue}`);
-          await channel.deleteQueue(`${namespace}${queue}.dlq`);
-        }
-        await channel.deleteExchange(`${namespace}tessera`);
-        await channel.deleteExchange(`${namespace}tessera.dead`);
-      });
-    },
+    clear: () => deleteTopology(rabbitUrl(), namespace, topology),
   };
 }
 
