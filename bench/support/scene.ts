@@ -70,11 +70,10 @@ export async function openNaiveScene(
   const scene = await openScene(server, options);
   await scene.api.stop();
   const [{ tenantId, eventId, typeId }] = scene.sales as [OnSale];
-  const quoted = (id: string): string => `'${id}'`;
   return {
     database: scene.database,
     sales: scene.sales,
-    variables: { tenant: quoted(tenantId), event: quoted(eventId), type: quoted(typeId) },
+    variables: { tenant: tenantId, event: eventId, type: typeId },
     end: () => scene.database.drop(),
   };
 }
