@@ -72,8 +72,7 @@ create table order_state_transitions (
   at timestamptz not null,
   actor text not null,
   reason text,
-  primary key (tenant_id, order_id, version),
-  foreign key (tenant_id, order_id) references orders (tenant_id, id)
+  primary key (tenant_id, order_id, version)
 );
 call protect_tenant_table('order_state_transitions');
 grant select, insert on order_state_transitions to tessera_app;
@@ -94,7 +93,6 @@ create table payments (
   created_at timestamptz not null,
   updated_at timestamptz not null,
   primary key (tenant_id, id),
-  foreign key (tenant_id, order_id) references orders (tenant_id, id),
   constraint payments_never_overrefunded check (refunded_minor between 0 and amount_minor)
 );
 comment on column payments.refunded_minor is 'Refunded or about to be: what is promised here cannot be promised twice.';
@@ -171,15 +169,14 @@ create table event_ticket_transactions (
   status text not null check (status in ('pending', 'completed', 'failed')),
   created_at timestamptz not null,
   updated_at timestamptz not null,
-  primary key (tenant_id, transaction_id),
-  foreign key (tenant_id, order_id) references orders (tenant_id, id)
+  primary key (tenant_id, transaction_id)
 );
 comment on table event_ticket_transactions is 'The purchase record of a buyer: pending at the order, moved by the background service when its message arrives.';
 call protect_tenant_table('event_ticket_transactions');
 grant select, insert, update on event_ticket_transactions to tessera_app;
 
 create table test_provider_charges (
-  tenant_id uuid not null references tenants,
+  tenant_id uuid not null,
   reference uuid not null,
   token text not null,
   amount_minor bigint not null,

@@ -30,7 +30,6 @@ create table tickets (
   updated_at timestamptz not null,
   primary key (tenant_id, id),
   unique (tenant_id, event_id, ticket_number),
-  foreign key (tenant_id, event_id) references events (tenant_id, id),
   foreign key (tenant_id, ticket_type_id) references ticket_types (tenant_id, id),
   foreign key (tenant_id, order_id) references orders (tenant_id, id)
 ) with (fillfactor = 85);
@@ -87,8 +86,7 @@ create table ticket_state_transitions (
   at timestamptz not null,
   actor text not null,
   reason text,
-  primary key (tenant_id, ticket_id, version),
-  foreign key (tenant_id, ticket_id) references tickets (tenant_id, id)
+  primary key (tenant_id, ticket_id, version)
 );
 call protect_tenant_table('ticket_state_transitions');
 grant select, insert on ticket_state_transitions to tessera_app, tessera_listener;

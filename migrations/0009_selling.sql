@@ -175,6 +175,11 @@ begin
     select p_tenant, t.id, t.event_id, t.ticket_type_id, t.order_id, t.user_id, t.ticket_number, t.holder_name, e.label, t.seat_id,
            'sold', t.actor, t.unit_price_minor, t.currency, p_now, p_now
     from ticket t left join seated e on e.id = t.seat_id
+  ), listed as (
+    select t.n, jsonb_agg(t.id order by t.ticket_type_id, t.i) as ticket_ids,
+      jsonb_agg(jsonb_build_object('id', t.id, 'ticketNumber', t.ticket_number, 'status', 'sold', 'seat', e.label)
+                order by t.ticket_type_id, t.i) as tickets
+    from ticket t left join seated e on e.id = t.seat_id group by t.n
   ), sold as (
     select s.n, s.order_id, s.transaction_id, s.user_id, s.event_id, s.subtotal_minor, s.amount_minor, s.currency, s.request_id,
       sum(s.quantity)::integer as quantity,
@@ -182,11 +187,8 @@ begin
       jsonb_agg(jsonb_build_object('kind', 'ticket.capacity.updates', 'requestId', s.request_id, 'body', jsonb_build_object(
         'eventId', s.event_id, 'ticketTypeId', s.ticket_type_id, 'capacityChange', -s.quantity,
         'transactionId', s.transaction_id, 'operation', 'sale', 'version', c.version))) as capacity_updates,
-      (select jsonb_agg(t.id order by t.ticket_type_id, t.i) from ticket t where t.n = s.n) as ticket_ids,
-      (select jsonb_agg(jsonb_build_object('id', t.id, 'ticketNumber', t.ticket_number, 'status', 'sold',
-                'seat', (select e.label from seated e where e.id = t.seat_id)) order by t.ticket_type_id, t.i)
-       from ticket t where t.n = s.n) as tickets
-    from sale s join counted c using (ticket_type_id)
+      (array_agg(l.ticket_ids))[1] as ticket_ids, (array_agg(l.tickets))[1] as tickets
+    from sale s join counted c using (ticket_type_id) join listed l using (n)
     group by s.n, s.order_id, s.transaction_id, s.user_id, s.event_id, s.subtotal_minor, s.amount_minor, s.currency, s.request_id
   ), told as (
     insert into outbox (tenant_id, id, messages, created_at, next_attempt_at)

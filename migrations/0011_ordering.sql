@@ -444,11 +444,11 @@ begin
   into v_sales
   from unnest(v_settlements) s
   cross join lateral (select * from orders where tenant_id = p_tenant and id = s.order_id offset 0) o
-  join (select h.order_id, h.ticket_type_id, h.quantity, h.unit_price_minor, h.first_number, h.seat_ids,
-          case when h.ended_at = p_now and h.state = 'converted' then h.quantity else 0 end::smallint as held,
-          sum(h.quantity) over (partition by h.order_id order by h.ticket_type_id) - h.quantity as place
-        from holds h where h.tenant_id = p_tenant and h.order_id = any (v_orders)) l
-    on l.order_id = o.id
+  cross join lateral (
+    select h.ticket_type_id, h.quantity, h.unit_price_minor, h.first_number, h.seat_ids,
+      case when h.ended_at = p_now and h.state = 'converted' then h.quantity else 0 end::smallint as held,
+      sum(h.quantity) over (order by h.ticket_type_id) - h.quantity as place
+    from holds h where h.tenant_id = p_tenant and h.order_id = s.order_id) l
   where v_outcomes[s.n] = 'paid';
 
   return query

@@ -4,6 +4,7 @@ import { refreshAvailability } from '../domain/inventory/read-availability.ts';
 import { verifyCounter } from '../domain/inventory/verify-counter.ts';
 import { type NotifiedKind, notify } from '../domain/notifications/notify.ts';
 import { recordPurchase } from '../domain/orders/record-purchase.ts';
+import { createSaleLanes } from '../domain/orders/sale-lanes.ts';
 import { createSettleOrder } from '../domain/orders/settle-order.ts';
 import { reconcilePayments } from '../domain/payments/reconcile-payments.ts';
 import { refundRevoked } from '../domain/payments/refund-revoked.ts';
@@ -36,7 +37,7 @@ export type BackgroundContext = Omit<AppContext, 'chain'> & { relay: Db; sendMai
 export async function runBackground(ctx: BackgroundContext, signal: AbortSignal): Promise<void> {
   const { relay, clock, log } = ctx;
   const options: ConsumerOptions = { ...ctx, signal };
-  const settleOrder = createSettleOrder(ctx);
+  const settleOrder = createSettleOrder(ctx, createSaleLanes(ctx));
 
   await consumeOnce('ticket.transactions', options, {
     'ticket.transactions': async (tx, { tenantId, body }) => {

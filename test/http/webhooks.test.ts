@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../src/api/app.ts';
 import { expireHolds } from '../../src/domain/inventory/expire-holds.ts';
+import { createSaleLanes } from '../../src/domain/orders/sale-lanes.ts';
 import { createSettleOrder } from '../../src/domain/orders/settle-order.ts';
 import { reconcilePayments } from '../../src/domain/payments/reconcile-payments.ts';
 import { createTestProvider } from '../../src/domain/payments/test-provider.ts';
@@ -78,7 +79,8 @@ async function pend(buyer: Client, type: Type, token = 'tok_requires_action') {
   return { ...body, payment: await paymentOf(ctx, body.orderId), email: input.customerEmail };
 }
 
-const reconcile = () => reconcilePayments(ctx, ctx.database.relay, createSettleOrder(ctx));
+const reconcile = () =>
+  reconcilePayments(ctx, ctx.database.relay, createSettleOrder(ctx, createSaleLanes(ctx)));
 
 describe('POST /payments/webhook/{provider}', () => {
   it('sells what was paid at the bank', async () => {

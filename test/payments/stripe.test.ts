@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createApp } from '../../src/api/app.ts';
+import { createSaleLanes } from '../../src/domain/orders/sale-lanes.ts';
 import { createSettleOrder } from '../../src/domain/orders/settle-order.ts';
 import { reconcilePayments } from '../../src/domain/payments/reconcile-payments.ts';
 import type { BookingView } from '../../src/domain/payments/schema.ts';
@@ -62,7 +63,8 @@ const pay = (token: string, key = randomUUID(), quantity = 1) =>
   tenant.alice.post<Outcome>('/tickets/purchase', samplePurchase(type, { payment: { token }, quantity }), {
     key,
   });
-const reconcile = () => reconcilePayments(ctx, ctx.database.relay, createSettleOrder(ctx));
+const reconcile = () =>
+  reconcilePayments(ctx, ctx.database.relay, createSettleOrder(ctx, createSaleLanes(ctx)));
 const counters = async () =>
   (await ctx.database.owner.query('select held, sold from inventory where ticket_type_id = $1', [type.id]))
     .rows[0];

@@ -2,12 +2,11 @@ import type { AppContext } from '../../context.ts';
 import { type Actor, actorName } from '../../platform/actor.ts';
 import { DomainError } from '../../platform/errors.ts';
 import { requestHash } from '../../platform/idempotency.ts';
-import { newCode, newId, type TenantId } from '../../platform/ids.ts';
-import { createLanes } from '../../platform/lane.ts';
-import { callFunction } from '../../platform/tenant-tx.ts';
+import { newCode, newId } from '../../platform/ids.ts';
 import { type SaleRow, saleRefusal, soldOut } from '../inventory/sale-refusal.ts';
 import type { SoldOutGate } from '../inventory/sold-out-gate.ts';
 import { findStoredAnswer } from './find-stored-answer.ts';
+import type { SaleLanes } from './sale-lanes.ts';
 import type { OrderAnswer } from './schema.ts';
 
 /** What is ordered: what a reservation, lock or offer holds, or places of a ticket type. */
@@ -51,14 +50,9 @@ export type PlacedOrder =
     }
   | { outcome: 'resume'; orderId: string };
 
-type LaneItem = { input: PlaceOrderInput; actor: Actor; ids: Ids };
 type Ids = { orderId: string; holdId: string; paymentId: string; transactionId: string; ticketIds: string[] };
 
-const MAX_BATCH = 128;
 const MAX_TICKETS = 10;
-const HOLD_MS = 15 * 60_000;
-/** A payment that nobody settled by then is asked for at the provider. */
-const POLL_AFTER_MS = 60_000;
 
 export type PlaceOrder = (actor: Actor, input: PlaceOrderInput) => Promise<PlacedOrder>;
 
@@ -68,12 +62,9 @@ export type PlaceOrder = (actor: Actor, input: PlaceOrderInput) => Promise<Place
  */
 export function createPlaceOrder(
   ctx: Pick<AppContext, 'db' | 'clock' | 'metrics'>,
+  lanes: SaleLanes,
   gate: SoldOutGate,
 ): PlaceOrder {
-  const lanes = createLanes<LaneItem, SaleRow>({
-    maxBatch: MAX_BATCH,
-    flush: (_key, items) => flush(ctx, (items[0] as LaneItem).actor.tenantId, items),
-  });
   const findStored = findStoredAnswer(ctx);
   return async (actor, input) => {
     const { tenantId } = actor;
@@ -88,7 +79,8 @@ export function createPlaceOrder(
       return toPlacedOrder(stored, newIds(ctx.clock.now(), 0));
     }
     const ids = newIds(ctx.clock.now(), 'quantity' in wanted ? wanted.quantity : MAX_TICKETS);
-    const row = await lanes.submit(`${tenantId}:${typeId ?? 'holds'}`, { input, actor, ids });
+    const request = toRequest(actor, input, ids);
+    const row = await lanes.submit(typeId ?? 'holds', { kind: 'place', tenantId, request });
     ctx.metrics.sales.inc({ outcome: row.outcome });
     if (row.outcome === 'sold_out' && typeId !== undefined)
       gate.close(tenantId, typeId, Number(row.details.available));
@@ -96,14 +88,9 @@ export function createPlaceOrder(
   };
 }
 
-async function flush(
-  ctx: Pick<AppContext, 'db' | 'clock'>,
-  tenantId: TenantId,
-  items: LaneItem[],
-): Promise<SaleRow[]> {
-  const now = ctx.clock.now();
-  const requests = items.map(({ input, actor, ids }, i) => ({
-    n: i + 1,
+/** As `place_orders` takes it. */
+function toRequest(actor: Actor, input: PlaceOrderInput, ids: Ids): Record<string, unknown> {
+  return {
     principal: actorName(actor),
     route: input.route,
     key: input.idempotencyKey,
@@ -130,18 +117,7 @@ async function flush(
     has_payment: input.hasPayment,
     ticket_ids: ids.ticketIds,
     request_id: input.requestId,
-  }));
-  return callFunction<SaleRow>(ctx.db, {
-    name: 'place_orders',
-    text: 'select n, outcome, details from place_orders($1, $2, $3, $4, $5)',
-    values: [
-      tenantId,
-      now,
-      new Date(now.getTime() + HOLD_MS),
-      new Date(now.getTime() + POLL_AFTER_MS),
-      JSON.stringify(requests),
-    ],
-  });
+  };
 }
 
 function newIds(now: Date, quantity: number): Ids {

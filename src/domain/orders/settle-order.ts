@@ -1,7 +1,6 @@
 import type { AppContext, ChargeOutcome } from '../../context.ts';
 import { newId, type TenantId } from '../../platform/ids.ts';
-import { createLanes } from '../../platform/lane.ts';
-import { callFunction } from '../../platform/tenant-tx.ts';
+import type { SaleLanes } from './sale-lanes.ts';
 import type { OrderAnswer } from './schema.ts';
 
 export type Settlement = {
@@ -9,6 +8,8 @@ export type Settlement = {
   orderId: string;
   paymentId: string;
   eventId: string;
+  /** Where all of the order is of one type, and the caller knows of which. */
+  ticketTypeId?: string | undefined;
   outcome: ChargeOutcome;
   /** For the history: who brought the outcome. */
   by: string;
@@ -23,20 +24,14 @@ export type SettledOrder =
 
 export type SettleOrder = (settlement: Settlement) => Promise<SettledOrder>;
 
-type Row = { n: number; outcome: string; details: Record<string, unknown> };
-
-const MAX_BATCH = 128;
 const MAX_TICKETS = 10;
-const POLL_AGAIN_MS = 15_000;
 
 /** Success confirms the order, converts its hold, issues the tickets and tells everybody, in one transaction. */
-export function createSettleOrder(ctx: Pick<AppContext, 'db' | 'clock' | 'metrics'>): SettleOrder {
-  const lanes = createLanes<Settlement, Row>({
-    maxBatch: MAX_BATCH,
-    flush: (_key, items) => flush(ctx, items),
-  });
+export function createSettleOrder(ctx: Pick<AppContext, 'metrics'>, lanes: SaleLanes): SettleOrder {
   return async (settlement) => {
-    const row = await lanes.submit(`${settlement.tenantId}:${settlement.eventId}`, settlement);
+    const { tenantId, ticketTypeId, eventId } = settlement;
+    const request = toRequest(settlement);
+    const row = await lanes.submit(ticketTypeId ?? `event:${eventId}`, { kind: 'settle', tenantId, request });
     ctx.metrics.sales.inc({ outcome: row.outcome });
     switch (row.outcome) {
       case 'paid':
@@ -53,10 +48,9 @@ export function createSettleOrder(ctx: Pick<AppContext, 'db' | 'clock' | 'metric
   };
 }
 
-async function flush(ctx: Pick<AppContext, 'db' | 'clock'>, items: Settlement[]): Promise<Row[]> {
-  const now = ctx.clock.now();
-  const settlements = items.map(({ orderId, paymentId, outcome, by, requestId }, i) => ({
-    n: i + 1,
+/** As `settle_orders` takes it. */
+function toRequest({ orderId, paymentId, outcome, by, requestId }: Settlement): Record<string, unknown> {
+  return {
     order_id: orderId,
     payment_id: paymentId,
     payment_status: outcome.status,
@@ -65,15 +59,5 @@ async function flush(ctx: Pick<AppContext, 'db' | 'clock'>, items: Settlement[])
     ticket_ids: Array.from({ length: MAX_TICKETS }, newId),
     actor: by,
     request_id: requestId,
-  }));
-  return callFunction<Row>(ctx.db, {
-    name: 'settle_orders',
-    text: 'select n, outcome, details from settle_orders($1, $2, $3, $4)',
-    values: [
-      (items[0] as Settlement).tenantId,
-      now,
-      new Date(now.getTime() + POLL_AGAIN_MS),
-      JSON.stringify(settlements),
-    ],
-  });
+  };
 }

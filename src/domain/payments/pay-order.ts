@@ -5,6 +5,7 @@ import { forgetHold } from '../inventory/forget-hold.ts';
 import { publishAvailability } from '../inventory/publish-availability.ts';
 import type { SoldOutGate } from '../inventory/sold-out-gate.ts';
 import { createPlaceOrder, type PlaceOrderInput, paymentRefused } from '../orders/place-order.ts';
+import { createSaleLanes } from '../orders/sale-lanes.ts';
 import type { OrderAnswer } from '../orders/schema.ts';
 import { createSettleOrder, type SettledOrder, type SettleOrder } from '../orders/settle-order.ts';
 import { publishSale } from './publish-sale.ts';
@@ -30,12 +31,14 @@ export type PayOrder = (actor: Actor, input: PayOrderInput) => Promise<Purchase>
  * A repetition with the same key gets the same answer, or takes up where the first was cut off.
  */
 export function createPayOrder(ctx: AppContext, gate: SoldOutGate): PayOrder {
-  const placeOrder = createPlaceOrder(ctx, gate);
-  const settleOrder = createSettleOrder(ctx);
+  const lanes = createSaleLanes(ctx);
+  const placeOrder = createPlaceOrder(ctx, lanes, gate);
+  const settleOrder = createSettleOrder(ctx, lanes);
   return async (actor, input) => {
     requireRole(actor, 'buyer', 'organiser', 'support');
     const { token, ...order } = input;
     const code = 'holdCode' in input.wanted ? input.wanted.holdCode : undefined;
+    const ticketTypeId = 'ticketTypeId' in input.wanted ? input.wanted.ticketTypeId : undefined;
     const placed = await placeOrder(actor, {
       ...order,
       provider: ctx.payments.name,
@@ -52,12 +55,12 @@ export function createPayOrder(ctx: AppContext, gate: SoldOutGate): PayOrder {
     if (placed.outcome === 'placed') {
       const outcome = await charge(ctx, actor, placed, token as string);
       await ctx.failpoints.hit('purchase.charged');
-      return settle(ctx, settleOrder, actor, { ...placed, code }, outcome, input.requestId);
+      return settle(ctx, settleOrder, actor, { ...placed, code, ticketTypeId }, outcome, input.requestId);
     }
     const due = await unsettled(ctx, actor, placed.orderId);
     const { paymentId: reference, providerReference } = due;
     const outcome = await ctx.payments.look({ tenantId: actor.tenantId, reference, providerReference });
-    return settle(ctx, settleOrder, actor, { ...due, code }, outcome, input.requestId);
+    return settle(ctx, settleOrder, actor, { ...due, code, ticketTypeId }, outcome, input.requestId);
   };
 }
 
@@ -70,6 +73,7 @@ async function settle(
     paymentId: string;
     transactionId: string;
     eventId: string;
+    ticketTypeId: string | undefined;
     code: string | undefined;
   },
   outcome: ChargeOutcome,
@@ -80,6 +84,7 @@ async function settle(
     orderId: due.orderId,
     paymentId: due.paymentId,
     eventId: due.eventId,
+    ticketTypeId: due.ticketTypeId,
     outcome,
     by: actorName(actor),
     ...(requestId ? { requestId } : {}),

@@ -3,6 +3,7 @@ import type { AppContext } from '../../context.ts';
 import { readLimited } from '../../platform/http/read-json.ts';
 import { createRouter } from '../../platform/http/router.ts';
 import { answer, problems } from '../../platform/http/shapes.ts';
+import { createSaleLanes } from '../orders/sale-lanes.ts';
 import { createSettleOrder } from '../orders/settle-order.ts';
 import { receiveNotice } from './receive-notice.ts';
 
@@ -26,7 +27,7 @@ const receive = createRoute({
 
 /** The provider has no token of ours: its signature over the raw body is the proof. */
 export function webhookRoutes(ctx: AppContext) {
-  const settleOrder = createSettleOrder(ctx);
+  const settleOrder = createSettleOrder(ctx, createSaleLanes(ctx));
   return createRouter().openapi(receive, async (c) => {
     const bytes = await readLimited(c.req.raw, Number(c.req.header('content-length') ?? 0), MAX_BYTES);
     const body = Buffer.from(bytes).toString('utf8');

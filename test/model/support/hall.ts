@@ -1,5 +1,6 @@
 import { createApp } from '../../../src/api/app.ts';
 import type { EventView } from '../../../src/domain/events/schema.ts';
+import { createSaleLanes } from '../../../src/domain/orders/sale-lanes.ts';
 import { createSettleOrder, type SettleOrder } from '../../../src/domain/orders/settle-order.ts';
 import type { SeatMapView } from '../../../src/domain/seats/schema.ts';
 import type { Clock } from '../../../src/platform/clock.ts';
@@ -79,7 +80,7 @@ export async function openTheatre(): Promise<Theatre> {
   const byBuyer = await Promise.all(BUYERS.map((name) => clients(name, 'buyer')));
   return {
     ctx,
-    settleOrder: createSettleOrder(ctx),
+    settleOrder: createSettleOrder(ctx, createSaleLanes(ctx)),
     clock,
     opened: now,
     buyers: apps.map((_, api) => byBuyer.map((own) => own[api] as Client)),
