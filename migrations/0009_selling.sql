@@ -6,7 +6,8 @@ set role tessera_owner;
 --
 -- Plans of these functions are made once, for the average tenant, and then serve the largest. So rows are looked up by
 -- their whole key: by lateral subqueries with `offset 0`, which are never turned into a scan of all rows of the tenant,
--- or by `= any (array)`, which narrows a scan to the rows meant.
+-- or by `= any (array)`, which narrows a scan to the rows meant. That they are made once is demanded where a request enters:
+-- left to itself the planner makes a new plan for every call, which took longer than the sale.
 
 create index idempotency_keys_unanswered on idempotency_keys (tenant_id, subject_id) where status is null;
 

@@ -13,7 +13,7 @@ create type reservation_request as (
 -- (not_found, not_on_sale, sales_not_open, sales_closed, seats_required, limit_exceeded, customer_limit_exceeded, sold_out).
 create function reserve_places(p_tenant uuid, p_now timestamptz, p_until timestamptz, p_requests json)
 returns table (n integer, outcome text, details jsonb)
-language plpgsql set search_path = public, pg_temp as $$
+language plpgsql set search_path = public, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
   v_requests reservation_request[];
   v_outcomes text[];
@@ -103,7 +103,7 @@ create type seat_lock_request as (
 -- names none, and seats_unavailable, which names those that are not free.
 create function lock_seats(p_tenant uuid, p_now timestamptz, p_until timestamptz, p_requests json)
 returns table (n integer, outcome text, details jsonb)
-language plpgsql set search_path = public, pg_temp as $$
+language plpgsql set search_path = public, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
   v_requests seat_lock_request[];
   v_outcomes text[];
@@ -170,11 +170,15 @@ begin
     from (select w.n, w.user_id, w.ticket_type_id, w.wanted,
             sum(w.wanted) over (partition by w.user_id, w.ticket_type_id order by w.n) as together
           from (select r.n, r.user_id, s.ticket_type_id, count(*) as wanted
-                from unnest(v_requests) r join seats s on s.tenant_id = p_tenant and s.id = any (r.seat_ids)
+                from unnest(v_requests) r
+                cross join lateral unnest(r.seat_ids) as u(seat_id)
+                cross join lateral (select ticket_type_id from seats where tenant_id = p_tenant and id = u.seat_id offset 0) s
                 where v_outcomes[r.n] = 'wanted' group by r.n, r.user_id, s.ticket_type_id) w) x
-    join ticket_types t on t.tenant_id = p_tenant and t.id = x.ticket_type_id
+    cross join lateral (select * from ticket_types where tenant_id = p_tenant and id = x.ticket_type_id offset 0) t
     where x.wanted > t.per_order_limit
-      or x.together + customer_share(p_tenant, x.ticket_type_id, x.user_id, null, p_now) > t.per_customer_limit
+      -- What somebody has is only counted where there is a limit to it.
+      or case when t.per_customer_limit is not null
+        then x.together + customer_share(p_tenant, x.ticket_type_id, x.user_id, null, p_now) > t.per_customer_limit end
     group by x.n
   loop
     v_outcomes[v_row.n] := v_row.outcome;

@@ -45,7 +45,7 @@ end;
 --   wrong_currency, hold_not_found, hold_expired, hold_used, customer_missing, payment_missing, promo_invalid, promo_exhausted, promo_user_limit    refused
 create function place_orders(p_tenant uuid, p_now timestamptz, p_hold_until timestamptz, p_poll_at timestamptz, p_requests json)
 returns table (n integer, outcome text, details jsonb)
-language plpgsql set search_path = public, pg_temp as $$
+language plpgsql set search_path = public, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
   v_requests order_request[];
   v_outcomes text[];
@@ -319,7 +319,7 @@ create type order_settlement as (
 -- Outcomes: paid, failed, open, refund_due, unchanged.
 create function settle_orders(p_tenant uuid, p_now timestamptz, p_poll_at timestamptz, p_settlements json)
 returns table (n integer, outcome text, details jsonb)
-language plpgsql set search_path = public, pg_temp as $$
+language plpgsql set search_path = public, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
   v_settlements order_settlement[];
   v_orders uuid[];

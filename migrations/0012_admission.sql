@@ -16,7 +16,7 @@ create function admit_scans(p_tenant uuid, p_now timestamptz, p_scans json)
 returns table (n integer, result text, reason text, scan_id uuid, scanned_at timestamptz, entry_number integer,
                first_at timestamptz, first_gate text, first_by text, replayed boolean,
                chain_mode text, chain_owner text, chain_slot bigint, chain_checked_at timestamptz)
-language plpgsql set search_path = public, pg_temp as $$
+language plpgsql set search_path = public, pg_temp set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
   v_scan scan_request;

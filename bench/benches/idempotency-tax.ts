@@ -30,7 +30,11 @@ const CUTS: [string, RegExp, string][] = [
     /select \* from idempotency_keys\s+where[^)]*offset 0\) k on true/,
     'select * from idempotency_keys where false offset 0) k on true',
   ],
-  ['place_orders', /insert into idempotency_keys [^;]*from due d;/, 'select from due limit 0;'],
+  [
+    'place_orders',
+    /insert into idempotency_keys [^;]*from due d;/,
+    'insert into payments select from due where false;',
+  ],
   ['place_orders', /insert into idempotency_keys [^;]*where v_outcomes\[r\.n\] = 'sold';/, ''],
   [
     'settle_orders',

@@ -6,7 +6,7 @@ import { sell } from '../support/sell.ts';
 
 export const purchaseHot: Bench = {
   name: 'purchase-hot',
-  what: 'paid purchases over HTTP of one ticket type, 64 callers ÷ pgbench with the same writes, naive, 16 clients',
+  what: 'paid purchases over HTTP of one ticket type, 256 callers ÷ pgbench with the same writes, naive, 16 clients',
   aim: 10,
   async run(server, effort, say) {
     const scene = await openScene(server);
@@ -15,7 +15,7 @@ export const purchaseHot: Bench = {
     try {
       return await compare(
         effort,
-        (seconds) => sell(scene.api, scene.sales, scene.tokens, { callers: 64, seconds, say }),
+        (seconds) => sell(scene.api, scene.sales, scene.tokens, { callers: 256, seconds, say }),
         (seconds) =>
           runPgbench(naive.database.url('tessera_app'), {
             script,

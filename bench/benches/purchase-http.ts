@@ -6,7 +6,7 @@ import { sell } from '../support/sell.ts';
 
 export const purchaseHttp: Bench = {
   name: 'purchase-http',
-  what: 'paid purchases over HTTP ÷ the same route without a database, 64 callers',
+  what: 'paid purchases over HTTP ÷ the same route without a database, 256 callers',
   aim: 0.5,
   async run(server, effort, say) {
     const scene = await openScene(server);
@@ -14,8 +14,8 @@ export const purchaseHttp: Bench = {
     try {
       return await compare(
         effort,
-        (seconds) => sell(scene.api, scene.sales, scene.tokens, { callers: 64, seconds, say }),
-        (seconds) => sell(canned, scene.sales, scene.tokens, { callers: 64, seconds, say }),
+        (seconds) => sell(scene.api, scene.sales, scene.tokens, { callers: 256, seconds, say }),
+        (seconds) => sell(canned, scene.sales, scene.tokens, { callers: 256, seconds, say }),
         say,
       );
     } finally {

@@ -15,7 +15,7 @@ const RECENT = 50;
 
 export const seatHold: Bench = {
   name: 'seat-hold',
-  what: 'locks of four seats over HTTP, 30 % of them taken, 64 callers ÷ pgbench, four statements, 16 clients',
+  what: 'locks of four seats over HTTP, 30 % of them taken, 256 callers ÷ pgbench, four statements, 16 clients',
   aim: 3,
   async run(server, effort, say) {
     const scene = await openScene(server);
@@ -33,7 +33,7 @@ export const seatHold: Bench = {
       let fresh = 0;
       const lock = async (seconds: number): Promise<number> => {
         const load = await drive(scene.api.pool, {
-          callers: 64,
+          callers: 256,
           seconds,
           next(caller) {
             const taken = Math.random() < OVERLAP && fresh > RECENT;
@@ -47,7 +47,7 @@ export const seatHold: Bench = {
           },
         });
         mustAll(load, '201', '409 seats_unavailable');
-        say(describeLoad(load, 64));
+        say(describeLoad(load, 256));
         return load.rate;
       };
       const ratios = await compare(
@@ -74,6 +74,7 @@ async function putSeats({ owner }: BenchDatabase, sale: OnSale): Promise<string[
     [sale.tenantId, sale.eventId, sale.typeId, RUNS],
   );
   await owner.query('update ticket_types set is_seated = true where id = $1', [sale.typeId]);
+  await owner.query('vacuum analyze seats');
   const { rows } = await owner.query<{ ids: string[] }>(
     'select array_agg(id) as ids from seats group by ordinal / 4 order by ordinal / 4',
   );

@@ -24,19 +24,34 @@ export function createCannedDb(): Db {
 }
 
 function answer(name: string | undefined, text: string, values: unknown[]): Row[] {
-  const requests = (): Request[] => JSON.parse(String(values.at(-1))) as Request[];
   switch (name) {
     case 'place_orders':
-      return requests().map(({ n, event_id, quantity }) => ({
-        n,
-        outcome: 'placed',
-        details: { eventId: event_id, quantity, amountMinor: 2_500, currency: 'EUR' },
-      }));
+      return place(values[4]);
     case 'settle_orders':
-      return requests().map(({ n, order_id }) => ({ n, outcome: 'paid', details: order(order_id) }));
+      return settle(values[3]);
+    case 'sell':
+      return [...settle(values[3]), ...place(values[6])];
     default:
       return /"tenants"/.test(text) ? [{ is_active: true }] : [];
   }
+}
+
+function place(requests: unknown): Row[] {
+  return (JSON.parse(String(requests)) as Request[]).map(({ n, event_id: eventId, quantity }) => ({
+    kind: 'place',
+    n,
+    outcome: 'placed',
+    details: { eventId, quantity, amountMinor: 2_500, currency: 'EUR' },
+  }));
+}
+
+function settle(requests: unknown): Row[] {
+  return (JSON.parse(String(requests)) as Request[]).map(({ n, order_id }) => ({
+    kind: 'settle',
+    n,
+    outcome: 'paid',
+    details: order(order_id),
+  }));
 }
 
 function order(orderId: string): Row {

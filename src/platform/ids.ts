@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import { v7 } from 'uuid';
 
 declare const brand: unique symbol;
@@ -6,9 +6,28 @@ export type Brand<T, Name extends string> = T & { readonly [brand]: Name };
 
 export type TenantId = Brand<string, 'TenantId'>;
 
-/** A time-ordered id: it loads 6–8 times faster into a large index than a random one. */
+/** Asking the system for 16 bytes at a time took a fifth of the time of a purchase. */
+const pool = Buffer.alloc(8_192);
+let used = pool.length;
+
+function takeRandom(count: number): Buffer {
+  if (used + count > pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  used += count;
+  return pool.subarray(used - count, used);
+}
+
+let last = { msecs: 0, seq: 0 };
+
+/** A time-ordered id, later than all before it: it loads 6–8 times faster into a large index than a random one. */
 export function newId(): string {
-  return v7();
+  const random = takeRandom(16);
+  const msecs = Date.now();
+  // The start leaves room for more ids than a millisecond can take.
+  last = msecs > last.msecs ? { msecs, seq: random.readUInt32BE(6) >>> 1 } : { ...last, seq: last.seq + 1 };
+  return v7({ random, ...last });
 }
 
 /** Crockford's base 32: no letter that a reader could take for a digit. */
@@ -18,7 +37,7 @@ const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 export function newCode(prefix: string, now: Date): string {
   const second = now.toISOString().replace(/\D/g, '').slice(0, 14);
   let random = '';
-  for (const byte of randomBytes(8)) random += ALPHABET[byte & 31];
+  for (const byte of takeRandom(8)) random += ALPHABET[byte & 31];
   return `${prefix}_${second}_${random}`;
 }
 

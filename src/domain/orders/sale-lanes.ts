@@ -13,7 +13,7 @@ export type SaleLanes = {
   submit(name: string, item: Item): Promise<SaleRow>;
 };
 
-const MAX_BATCH = 256;
+const MAX_BATCH = 128;
 const HOLD_MS = 15 * 60_000;
 /** A payment that nobody settled by then is asked for at the provider. */
 const POLL_AFTER_MS = 60_000;

@@ -38,21 +38,20 @@ export function readJson(uploads?: Uploads): MiddlewareHandler {
 }
 
 export async function readLimited(request: Request, declared: number, maxBytes: number): Promise<Uint8Array> {
-  const tooLarge = new DomainError(
-    'too_large',
-    'body_too_large',
-    `The body is larger than ${maxBytes} bytes.`,
-  );
-  if (declared > maxBytes) throw tooLarge;
+  if (declared > maxBytes) throw tooLarge(maxBytes);
   if (declared > 0) return new Uint8Array(await request.arrayBuffer());
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.body ?? []) {
     size += chunk.byteLength;
-    if (size > maxBytes) throw tooLarge;
+    if (size > maxBytes) throw tooLarge(maxBytes);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+function tooLarge(maxBytes: number): DomainError {
+  return new DomainError('too_large', 'body_too_large', `The body is larger than ${maxBytes} bytes.`);
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });

@@ -111,11 +111,11 @@ const checks = [
    where r.rolname = any (serving_roles) and d.refobjid = r.oid and d.deptype = 'o'
      and d.dbid in (0, (select oid from pg_database where datname = current_database()))`,
   `${given} select format('%s: may create in schema %s', r, n.nspname) as fault
-   from given cross join unnest(serving_roles) r join pg_roles on rolname = r, pg_namespace n
-   where has_schema_privilege(r, n.oid, 'create') and n.nspname !~ '^pg_(toast_)?temp_'`,
+   from given cross join unnest(serving_roles) r join pg_roles o on o.rolname = r, pg_namespace n
+   where has_schema_privilege(o.oid, n.oid, 'create') and n.nspname !~ '^pg_(toast_)?temp_'`,
   `${given} select format('%s: may create %s in the database', r, p) as fault
-   from given cross join unnest(serving_roles) r join pg_roles on rolname = r, unnest(array['create', 'temporary']) p
-   where has_database_privilege(r, current_database(), p)`,
+   from given cross join unnest(serving_roles) r join pg_roles o on o.rolname = r, unnest(array['create', 'temporary']) p
+   where has_database_privilege(o.oid, current_database(), p)`,
   // Rights on tables.
   `${given} select format('%s: %s on %s', coalesce(nullif(g.grantee, 0)::regrole::text, 'everybody'), g.privilege_type, t.relname) as fault
    from given, pg_class t, aclexplode(t.relacl) g
@@ -123,8 +123,8 @@ const checks = [
      and (g.grantee = 0 or g.is_grantable or not g.grantee::regrole::text = any (serving_roles)
        or g.privilege_type not in ('SELECT', 'INSERT', 'UPDATE', 'DELETE'))`,
   `${given} select format('%s: may %s the history %s', r, p, t) as fault
-   from given cross join unnest(serving_roles) r join pg_roles on rolname = r, unnest(append_only) t, unnest(array['update', 'delete']) p
-   where has_table_privilege(r, t, p) or (p = 'update' and has_any_column_privilege(r, t, p))`,
+   from given cross join unnest(serving_roles) r join pg_roles o on o.rolname = r, unnest(append_only) t, unnest(array['update', 'delete']) p
+   where has_table_privilege(o.oid, t, p) or (p = 'update' and has_any_column_privilege(o.oid, t, p))`,
   // Functions.
   `${given} select format('%s: a function whose names are found by the caller''s search_path', p.oid::regprocedure) as fault
    from pg_proc p where p.pronamespace = 'public'::regnamespace and p.prosqlbody is null
