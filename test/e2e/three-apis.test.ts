@@ -69,7 +69,7 @@ describe.skipIf(amqp === null || redis === null)(
       [, tenantId = '', adminKey = ''] = /tenant (\S+)\s+key\s+(\S+)/.exec(opened.output()) ?? [];
       urls = [];
       for (let api = 0; api < APIS; api++) {
-        const port = await findPort(18_200 + api * 20);
+        const port = await findPort(18_400 + api * 20);
         urls.push(`http://127.0.0.1:${port}`);
         children.push(runChild('src/main/api.ts', { ...env, HTTP_PORT: String(port) }));
       }

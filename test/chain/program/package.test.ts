@@ -34,9 +34,13 @@ beforeAll(async () => {
   const source = join(project, 'source/programs-client');
   cpSync(client, source, { recursive: true, filter: (from) => from !== join(client, 'dist') });
   symlinkSync(join(root, 'node_modules'), join(project, 'source/node_modules'));
-  const { stdout } = await run('npm', ['pack', '--json', '--silent', '--pack-destination', project], {
-    cwd: source,
-  });
+  const { stdout } = await run(
+    'npm',
+    ['pack', '--ignore-scripts=false', '--json', '--silent', '--pack-destination', project],
+    {
+      cwd: source,
+    },
+  );
   const [pack] = JSON.parse(stdout.slice(stdout.indexOf('['))) as {
     filename: string;
     files: { path: string }[];
