@@ -34,7 +34,8 @@ language sql immutable return case
   when coalesce((p_type).sales_end_at, (p_event).starts_at) <= p_now then 'sales_closed'
 end;
 
--- Ends the holds of one ticket type that ran out and gives their places back; returns how many.
+-- Ends the holds of one ticket type that ran out and gives their places back; returns how many. Whose reservation, lock
+-- or offer it was hears of it; of an order that was being paid nobody is told here: its payment decides.
 -- The caller holds the lock on the inventory row, so no place is given back twice.
 create function reclaim_expired_holds(p_tenant uuid, p_ticket_type uuid, p_now timestamptz) returns integer
 language plpgsql set search_path = public, pg_temp as $$
@@ -44,7 +45,13 @@ begin
   with ended as (
     update holds set state = 'expired', ended_at = p_now
     where tenant_id = p_tenant and ticket_type_id = p_ticket_type and state = 'active' and expires_at <= p_now
-    returning quantity)
+    returning id, group_id, code, event_id, user_id, quantity
+  ), told as (
+    insert into outbox (tenant_id, id, messages, created_at, next_attempt_at)
+    select p_tenant, e.id, jsonb_build_array(jsonb_build_object('kind', 'hold.expired', 'body', jsonb_build_object(
+      'holdId', e.group_id, 'eventId', e.event_id, 'ticketTypeId', p_ticket_type, 'userId', e.user_id, 'code', e.code))), p_now, p_now
+    from ended e where e.code is not null
+  )
   select coalesce(sum(quantity), 0) into v_places from ended;
   if v_places > 0 then
     update inventory set held = held - v_places, version = version + 1, updated_at = p_now

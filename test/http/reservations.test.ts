@@ -226,6 +226,20 @@ describe('a reservation', () => {
     expect(JSON.stringify(told)).toContain('hold.expired');
   });
 
+  it('has its owner told once, also when another buyer takes its places before the cleaning', async () => {
+    const { type } = await openSale(tenant, { type: { capacity: 1 } });
+    const { body } = await reserve(tenant.alice, type);
+    clock.advance(15 * MINUTE);
+    await buy(tenant.bob, type);
+    await expireHolds(ctx, ctx.database.relay);
+    const told = await query(
+      `select m -> 'body' ->> 'userId' as "userId", m -> 'body' ->> 'code' as code
+       from outbox, jsonb_array_elements(messages) m where m ->> 'kind' = 'hold.expired' and m -> 'body' ->> 'ticketTypeId' = $1`,
+      [type.id],
+    );
+    expect(told).toEqual([{ userId: 'alice', code: body.reservationId }]);
+  });
+
   it('survives the moment in which it is paid, even past its time', async () => {
     const { type } = await openSale(tenant, { type: { capacity: 1 } });
     const { body } = await reserve(tenant.alice, type);

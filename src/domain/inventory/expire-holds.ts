@@ -1,6 +1,5 @@
 import { sql } from 'kysely';
 import type { AppContext } from '../../context.ts';
-import type { Message } from '../../messages.ts';
 import { tenantKey } from '../../platform/cache.ts';
 import type { Db } from '../../platform/db.ts';
 import { type TenantId, toTenantId } from '../../platform/ids.ts';
@@ -13,10 +12,7 @@ type Context = Pick<AppContext, 'db' | 'cache' | 'clock' | 'log'>;
 type Overdue = {
   group_id: string;
   code: string | null;
-  kind: string;
   event_id: string;
-  ticket_type_id: string;
-  user_id: string;
   quantity: number;
   seat_ids: string[] | null;
 };
@@ -51,7 +47,7 @@ async function expire(ctx: Context, tenantId: TenantId, ticketTypeId: string): P
     );
     const overdue: Overdue[] = await tx
       .selectFrom('holds')
-      .select(['group_id', 'code', 'kind', 'event_id', 'ticket_type_id', 'user_id', 'quantity', 'seat_ids'])
+      .select(['group_id', 'code', 'event_id', 'quantity', 'seat_ids'])
       .where('tenant_id', '=', tenantId)
       .where('ticket_type_id', '=', ticketTypeId)
       .where('state', '=', 'active')
@@ -69,7 +65,7 @@ async function expire(ctx: Context, tenantId: TenantId, ticketTypeId: string): P
       transactionId: first.group_id,
       operation: 'release',
     });
-    await enqueue(tx, now, [...messages, ...overdue.flatMap(toNotice)]);
+    await enqueue(tx, now, messages);
     return overdue;
   });
   const [first] = ended;
@@ -80,11 +76,4 @@ async function expire(ctx: Context, tenantId: TenantId, ticketTypeId: string): P
   ]);
   if (keys.length > 0) await ctx.cache.delete(...keys);
   await publishAvailability(ctx, tenantId, first.event_id);
-}
-
-/** Of an order that was being paid nobody is told here: its payment decides. */
-function toNotice(hold: Overdue): Message[] {
-  if (hold.code === null) return [];
-  const { group_id: holdId, event_id: eventId, ticket_type_id: ticketTypeId, user_id: userId, code } = hold;
-  return [{ kind: 'hold.expired', body: { holdId, eventId, ticketTypeId, userId, code } }];
 }
