@@ -2,18 +2,13 @@ import type { AppContext } from '../../context.ts';
 import type { Actor } from '../../platform/actor.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
 import { getTicket } from '../tickets/get-ticket.ts';
+import type { TicketView } from '../tickets/schema.ts';
 
 /** What is known of a ticket on the chain: where, whose, by which transactions, and what was seen of it. */
 export async function showChain(ctx: AppContext, actor: Actor, input: { id: string }) {
-  const ticket = await getTicket(ctx, actor, input);
+  await getTicket(ctx, actor, input);
   return withTenant(ctx.db, actor.tenantId, async (tx) => {
     const { tenantId } = actor;
-    const row = await tx
-      .selectFrom('tickets')
-      .select(['chain_account', 'chain_version', 'owner_slot'])
-      .where('tenant_id', '=', tenantId)
-      .where('id', '=', input.id)
-      .executeTakeFirst();
     const transactions = await tx
       .selectFrom('pending_transactions')
       .selectAll()
@@ -29,15 +24,30 @@ export async function showChain(ctx: AppContext, actor: Actor, input: { id: stri
       .orderBy('slot')
       .orderBy('ordinal')
       .execute();
+    // Last, and not from the cache: it is never behind what the lists say.
+    const row = await tx
+      .selectFrom('tickets')
+      .select([
+        'id',
+        'chain_account',
+        'chain_version',
+        'nft_mint',
+        'owner_wallet',
+        'owner_slot',
+        'blockchain_sync_status',
+      ])
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', input.id)
+      .executeTakeFirstOrThrow();
     return {
-      ticketId: ticket.id,
+      ticketId: row.id,
       programId: ctx.config.CHAIN_PROGRAM_ID ?? '',
-      account: row?.chain_account ?? null,
-      mint: ticket.nftMint,
-      owner: ticket.ownerWallet,
-      slot: row?.owner_slot == null ? null : Number(row.owner_slot),
-      version: row?.chain_version ?? null,
-      syncStatus: ticket.blockchainSyncStatus,
+      account: row.chain_account,
+      mint: row.nft_mint,
+      owner: row.owner_wallet,
+      slot: row.owner_slot === null ? null : Number(row.owner_slot),
+      version: row.chain_version,
+      syncStatus: row.blockchain_sync_status as TicketView['blockchainSyncStatus'],
       transactions: transactions.map((pending) => ({
         purpose: pending.purpose,
         signature: pending.tx_signature,
