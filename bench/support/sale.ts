@@ -28,7 +28,7 @@ export async function openTenants(database: BenchDatabase, count: number): Promi
 export async function openEvent(
   api: Api,
   tenantId: string,
-  options: { types?: number; capacity?: number; perOrderLimit?: number } = {},
+  options: { types?: number; capacity?: number } = {},
 ): Promise<OnSale[]> {
   const { types = 1, capacity = PLENTY } = options;
   const start = Date.now() + 86_400_000;

@@ -32,47 +32,39 @@ export function createSaleLanes(ctx: Pick<AppContext, 'db' | 'clock'>): SaleLane
 }
 
 async function flush(ctx: Pick<AppContext, 'db' | 'clock'>, items: Item[]): Promise<SaleRow[]> {
-  const now = ctx.clock.now();
-  const later = (ms: number): Date => new Date(now.getTime() + ms);
-  const tenantId = (items[0] as Item).tenantId;
-  const batch = (kind: Kind): string | undefined => {
-    const own = items.filter((item) => item.kind === kind);
-    return own.length > 0
-      ? JSON.stringify(own.map(({ request }, i) => ({ ...request, n: i + 1 })))
-      : undefined;
-  };
-  const placed = batch('place');
-  const settled = batch('settle');
-  const rows = await callFunction<SaleRow & { kind: Kind }>(ctx.db, {
-    ...(placed !== undefined && settled !== undefined
-      ? {
-          name: 'sell',
-          // What fails to be paid frees its places before others are refused.
-          text: `select 'settle' as kind, n, outcome, details from settle_orders($1, $2, $3, $4)
-                 union all select 'place', n, outcome, details from place_orders($1, $2, $5, $6, $7)`,
-          values: [
-            tenantId,
-            now,
-            later(POLL_AGAIN_MS),
-            settled,
-            later(HOLD_MS),
-            later(POLL_AFTER_MS),
-            placed,
-          ],
-        }
-      : placed !== undefined
-        ? {
-            name: 'place_orders',
-            text: `select 'place' as kind, n, outcome, details from place_orders($1, $2, $3, $4, $5)`,
-            values: [tenantId, now, later(HOLD_MS), later(POLL_AFTER_MS), placed],
-          }
-        : {
-            name: 'settle_orders',
-            text: `select 'settle' as kind, n, outcome, details from settle_orders($1, $2, $3, $4)`,
-            values: [tenantId, now, later(POLL_AGAIN_MS), settled],
-          }),
-  });
+  const rows = await callFunction<SaleRow & { kind: Kind }>(ctx.db, toCall(ctx.clock.now(), items));
   const answers = new Map(rows.map((row) => [`${row.kind}:${row.n}`, row]));
   const counts = { place: 0, settle: 0 };
   return items.map(({ kind }) => answers.get(`${kind}:${++counts[kind]}`) as SaleRow);
+}
+
+/** The one call for a batch; most batches under load have both kinds. */
+function toCall(now: Date, items: Item[]): { name: string; text: string; values: unknown[] } {
+  const { tenantId } = items[0] as Item;
+  const later = (ms: number): Date => new Date(now.getTime() + ms);
+  const placed = toBatch(items, 'place');
+  const settled = toBatch(items, 'settle');
+  if (settled === undefined) {
+    const text = `select 'place' as kind, n, outcome, details from place_orders($1, $2, $3, $4, $5)`;
+    return {
+      name: 'place_orders',
+      text,
+      values: [tenantId, now, later(HOLD_MS), later(POLL_AFTER_MS), placed],
+    };
+  }
+  const text = `select 'settle' as kind, n, outcome, details from settle_orders($1, $2, $3, $4)`;
+  const values = [tenantId, now, later(POLL_AGAIN_MS), settled];
+  if (placed === undefined) return { name: 'settle_orders', text, values };
+  return {
+    name: 'sell',
+    // Settling comes first: what fails to be paid frees its places before others are refused.
+    text: `${text} union all select 'place', n, outcome, details from place_orders($1, $2, $5, $6, $7)`,
+    values: [...values, later(HOLD_MS), later(POLL_AFTER_MS), placed],
+  };
+}
+
+/** The requests of one kind, numbered from 1 on as the functions want them; undefined when there are none. */
+function toBatch(items: Item[], kind: Kind): string | undefined {
+  const own = items.filter((item) => item.kind === kind);
+  return own.length > 0 ? JSON.stringify(own.map(({ request }, i) => ({ ...request, n: i + 1 }))) : undefined;
 }
