@@ -33,7 +33,10 @@ export function createLane<Item, Result>(options: {
     try {
       const results = await flush(batch.map(({ item }) => item));
       if (results.length !== batch.length) throw new Error('a flush must answer each of its items');
-      for (const [i, entry] of batch.entries()) entry.resolve(results[i] as Result);
+      // What waits goes out first: the answers keep this process busy for as long as a flush takes.
+      setImmediate(() => {
+        for (const [i, entry] of batch.entries()) entry.resolve(results[i] as Result);
+      });
     } catch (error) {
       // A database that is away fails each of them alike; asking again one by one would only take longer.
       const hopeless = error instanceof DomainError && error.kind === 'unavailable';
