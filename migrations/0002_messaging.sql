@@ -5,7 +5,7 @@ set role tessera_owner;
 create table outbox (
   tenant_id uuid not null,
   id uuid not null,
-  messages jsonb not null,
+  messages json not null,
   created_at timestamptz not null default now(),
   next_attempt_at timestamptz not null default now(),
   attempts integer not null default 0,
@@ -56,12 +56,12 @@ create table idempotency_keys (
   key text not null check (length(key) between 1 and 255),
   request_hash bytea not null,
   status integer,
-  response jsonb,
+  response json,
   subject_id uuid,
   created_at timestamptz not null default now(),
   locked_until timestamptz,
   primary key (tenant_id, principal, route, key)
-);
+) with (fillfactor = 50);
 comment on table idempotency_keys is 'Commits in the transaction of the effect. status null: in flight until locked_until, afterwards resumable through subject_id.';
 create index idempotency_keys_age on idempotency_keys (created_at);
 call protect_tenant_table('idempotency_keys');

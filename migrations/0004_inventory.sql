@@ -98,10 +98,9 @@ create table holds (
   created_at timestamptz not null,
   ended_at timestamptz,
   primary key (tenant_id, id),
-  foreign key (tenant_id, ticket_type_id) references ticket_types (tenant_id, id) on delete cascade,
   check (seat_ids is null or cardinality(seat_ids) = quantity)
 );
-comment on table holds is 'Places taken for a while: one row per ticket type; the rows of one reservation, lock or order share group_id and code.';
+comment on table holds is 'Places taken for a while: one row per ticket type; the rows of one reservation or lock share group_id and code. The row of an order that was placed without one goes when its tickets come.';
 comment on column holds.unit_price_minor is 'Frozen when the hold is made; a later price change does not touch it.';
 comment on column holds.first_number is 'The first of the ticket numbers promised with a reservation; they are consecutive.';
 comment on column holds.order_id is 'The order that is paying for it; one at a time.';
@@ -113,7 +112,7 @@ create index holds_of_user on holds (tenant_id, user_id) where state = 'active';
 create index holds_of_email on holds (tenant_id, lower(customer_email)) where state = 'active';
 create index holds_overdue on holds (expires_at) where state = 'active';
 call protect_tenant_table('holds');
-grant select, insert, update on holds to tessera_app;
+grant select, insert, update, delete on holds to tessera_app;
 create policy relay_finds_overdue_holds on holds for select to tessera_relay using (current_tenant() is null);
 grant select (tenant_id, ticket_type_id, state, expires_at) on holds to tessera_relay;
 

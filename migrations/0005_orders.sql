@@ -50,12 +50,12 @@ create table orders (
   updated_at timestamptz not null,
   primary key (tenant_id, id),
   unique (tenant_id, transaction_id),
-  foreign key (tenant_id, event_id) references events (tenant_id, id),
-  foreign key (tenant_id, ticket_type_id) references ticket_types (tenant_id, id),
-  foreign key (tenant_id, promo_code_id) references promo_codes (tenant_id, id)
-);
+  constraint orders_let_go_of_holds check (hold_group is null or status in ('pending', 'paid'))
+) with (fillfactor = 50);
 comment on column orders.ticket_type_id is 'Null when the order has tickets of several types.';
-create unique index orders_one_live_per_hold on orders (tenant_id, hold_group) where status in ('pending', 'paid') and hold_group is not null;
+comment on column orders.hold_group is 'The reservation, lock or offer that the order lives on; null when it has none of its own or ended.';
+-- No index knows the status, so that paying writes the row and none of its index entries again.
+create unique index orders_one_per_hold on orders (tenant_id, hold_group) where hold_group is not null;
 create index orders_by_email on orders (tenant_id, lower(customer_email));
 create index orders_of_promo_code on orders (tenant_id, promo_code_id, user_id) where promo_code_id is not null;
 create index orders_of_user on orders (tenant_id, user_id, created_at);

@@ -9,7 +9,7 @@ set role tessera_owner;
 -- or by `= any (array)`, which narrows a scan to the rows meant. That they are made once is demanded where a request enters:
 -- left to itself the planner makes a new plan for every call, which took longer than the sale.
 
-create index idempotency_keys_unanswered on idempotency_keys (tenant_id, subject_id) where status is null;
+create index idempotency_keys_of_subject on idempotency_keys (tenant_id, subject_id);
 
 -- Every request comes with the key under which it may be repeated.
 create type request_key as (principal text, route text, key text, request_hash bytea);
@@ -48,7 +48,7 @@ begin
     returning id, group_id, code, event_id, user_id, quantity
   ), told as (
     insert into outbox (tenant_id, id, messages, created_at, next_attempt_at)
-    select p_tenant, e.id, jsonb_build_array(jsonb_build_object('kind', 'hold.expired', 'body', jsonb_build_object(
+    select p_tenant, e.id, json_build_array(json_build_object('kind', 'hold.expired', 'body', json_build_object(
       'holdId', e.group_id, 'eventId', e.event_id, 'ticketTypeId', p_ticket_type, 'userId', e.user_id, 'code', e.code))), p_now, p_now
     from ended e where e.code is not null
   )
@@ -134,19 +134,19 @@ begin
 end $$;
 
 -- A part of a paid order that is of one ticket type and becomes tickets. held is what its hold still takes up: quantity,
--- or 0 when there is none any more. first_number is null unless numbers were promised.
+-- or 0 when there is none; hold_at is where the row of that hold lies. first_number is null unless numbers were promised.
 create type order_sale as (
   n integer,
   order_id uuid, transaction_id text, user_id text, event_id uuid, ticket_type_id uuid,
-  quantity smallint, held smallint, unit_price_minor bigint, first_number integer, seat_ids uuid[],
+  quantity smallint, held smallint, hold_at tid, unit_price_minor bigint, first_number integer, seat_ids uuid[],
   subtotal_minor bigint, amount_minor bigint, currency text,
   holder_name text, ticket_ids uuid[], actor text, request_id text
 );
 
--- Turns paid orders into tickets: counters, numbers, seats, tickets, and the messages that tell of them.
--- The caller holds the locks on the inventory rows and on the seats. Returns the answer for each order.
+-- Turns paid orders into tickets: counters, holds, numbers, seats, tickets, and the messages that tell of them.
+-- The caller holds the locks on the inventory rows. Returns the answer for each order.
 create function issue_tickets(p_tenant uuid, p_now timestamptz, p_sales order_sale[])
-returns table (n integer, answer jsonb)
+returns table (n integer, answer json)
 language plpgsql set search_path = public, pg_temp as $$
 begin
   return query
@@ -164,6 +164,12 @@ begin
     where i.tenant_id = p_tenant and i.ticket_type_id = d.ticket_type_id
       and i.ticket_type_id = any (array(select x.ticket_type_id from unnest(p_sales) x))
     returning i.ticket_type_id, i.issued - d.numbers as first, i.version
+  ), converted as (
+    -- Somebody may ask again with the code of a hold; an order's own is of no more use.
+    update holds h set state = 'converted', ended_at = p_now, order_id = s.order_id
+    from sale s where h.tenant_id = p_tenant and h.ctid = s.hold_at and h.kind <> 'order'
+  ), done as (
+    delete from holds h using sale s where h.tenant_id = p_tenant and h.ctid = s.hold_at and h.kind = 'order'
   ), ticket as (
     select s.n, s.order_id, s.user_id, s.event_id, s.ticket_type_id, s.unit_price_minor, s.currency, s.holder_name, s.actor,
            s.ticket_ids[g.i] as id, g.i, s.seat_ids[g.i] as seat_id,
@@ -184,15 +190,15 @@ begin
            'sold', t.actor, t.unit_price_minor, t.currency, p_now, p_now
     from ticket t left join seated e on e.id = t.seat_id
   ), listed as (
-    select t.n, jsonb_agg(t.id order by t.ticket_type_id, t.i) as ticket_ids,
-      jsonb_agg(jsonb_build_object('id', t.id, 'ticketNumber', t.ticket_number, 'status', 'sold', 'seat', e.label)
+    select t.n, json_agg(t.id order by t.ticket_type_id, t.i) as ticket_ids,
+      json_agg(json_build_object('id', t.id, 'ticketNumber', t.ticket_number, 'status', 'sold', 'seat', e.label)
                 order by t.ticket_type_id, t.i) as tickets
     from ticket t left join seated e on e.id = t.seat_id group by t.n
   ), sold as (
     select s.n, s.order_id, s.transaction_id, s.user_id, s.event_id, s.subtotal_minor, s.amount_minor, s.currency, s.request_id,
       sum(s.quantity)::integer as quantity,
       case when count(*) = 1 then min(s.ticket_type_id::text) end as ticket_type_id,
-      jsonb_agg(jsonb_build_object('kind', 'ticket.capacity.updates', 'requestId', s.request_id, 'body', jsonb_build_object(
+      array_agg(json_build_object('kind', 'ticket.capacity.updates', 'requestId', s.request_id, 'body', json_build_object(
         'eventId', s.event_id, 'ticketTypeId', s.ticket_type_id, 'capacityChange', -s.quantity,
         'transactionId', s.transaction_id, 'operation', 'sale', 'version', c.version))) as capacity_updates,
       (array_agg(l.ticket_ids))[1] as ticket_ids, (array_agg(l.tickets))[1] as tickets
@@ -200,19 +206,19 @@ begin
     group by s.n, s.order_id, s.transaction_id, s.user_id, s.event_id, s.subtotal_minor, s.amount_minor, s.currency, s.request_id
   ), told as (
     insert into outbox (tenant_id, id, messages, created_at, next_attempt_at)
-    select p_tenant, s.order_id, jsonb_build_array(
-      jsonb_build_object('kind', 'ticket.purchased', 'requestId', s.request_id, 'body', jsonb_build_object(
+    select p_tenant, s.order_id, to_json(array[
+      json_build_object('kind', 'ticket.purchased', 'requestId', s.request_id, 'body', json_build_object(
         'orderId', s.order_id, 'transactionId', s.transaction_id, 'eventId', s.event_id, 'userId', s.user_id,
         'ticketIds', s.ticket_ids, 'amountMinor', s.amount_minor, 'currency', s.currency)),
-      jsonb_build_object('kind', 'ticket.mint', 'requestId', s.request_id, 'body', jsonb_build_object(
+      json_build_object('kind', 'ticket.mint', 'requestId', s.request_id, 'body', json_build_object(
         'eventId', s.event_id, 'ticketIds', s.ticket_ids)),
-      jsonb_build_object('kind', 'ticket.transactions', 'requestId', s.request_id, 'body', jsonb_build_object(
+      json_build_object('kind', 'ticket.transactions', 'requestId', s.request_id, 'body', json_build_object(
         'transactionId', s.transaction_id, 'orderId', s.order_id, 'userId', s.user_id, 'eventId', s.event_id,
-        'quantity', s.quantity, 'amount', s.amount_minor, 'currency', s.currency, 'status', 'completed'))) || s.capacity_updates,
+        'quantity', s.quantity, 'amount', s.amount_minor, 'currency', s.currency, 'status', 'completed'))] || s.capacity_updates),
       p_now, p_now
     from sold s
   )
-  select s.n, jsonb_build_object(
+  select s.n, json_build_object(
     'orderId', s.order_id, 'transactionId', s.transaction_id, 'status', 'paid', 'eventId', s.event_id,
     'ticketTypeId', s.ticket_type_id, 'quantity', s.quantity, 'subtotalMinor', s.subtotal_minor,
     'discountMinor', s.subtotal_minor - s.amount_minor, 'amountMinor', s.amount_minor, 'currency', s.currency, 'tickets', s.tickets)

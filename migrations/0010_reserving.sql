@@ -12,12 +12,12 @@ create type reservation_request as (
 -- Outcomes: reserved, with the answer; what became of an earlier request (replay, in_flight, key_reused); refusals
 -- (not_found, not_on_sale, sales_not_open, sales_closed, seats_required, limit_exceeded, customer_limit_exceeded, sold_out).
 create function reserve_places(p_tenant uuid, p_now timestamptz, p_until timestamptz, p_requests json)
-returns table (n integer, outcome text, details jsonb)
+returns table (n integer, outcome text, details json)
 language plpgsql set search_path = public, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
   v_requests reservation_request[];
   v_outcomes text[];
-  v_details jsonb[];
+  v_details json[];
   v_grant record;
 begin
   perform set_config('app.tenant_id', p_tenant::text, true);
@@ -31,8 +31,8 @@ begin
         sale_refusal(t, e, p_now),
         case when t.is_seated then 'seats_required' when r.quantity > t.per_order_limit then 'limit_exceeded' else 'wanted' end
       ) as outcome,
-      case when k.status is not null then jsonb_build_object('status', k.status, 'body', k.response)
-        else jsonb_build_object('limit', t.per_order_limit, 'customerLimit', t.per_customer_limit) end as details
+      case when k.status is not null then json_build_object('status', k.status, 'body', k.response)
+        else json_build_object('limit', t.per_order_limit, 'customerLimit', t.per_customer_limit) end as details
     from unnest(v_requests) r
     left join lateral (
       select * from idempotency_keys
@@ -49,7 +49,7 @@ begin
     where g.outcome <> 'granted'
   loop
     v_outcomes[v_grant.n] := v_grant.outcome;
-    v_details[v_grant.n] := v_details[v_grant.n] || jsonb_build_object('available', v_grant.available);
+    v_details[v_grant.n] := v_details[v_grant.n]::jsonb || jsonb_build_object('available', v_grant.available);
   end loop;
 
   return query
@@ -76,11 +76,11 @@ begin
            w.customer_email, w.customer_phone, w.notes, w.quantity, w.price_minor, w.first_number, p_until, p_now
     from numbered w
   ), answer as (
-    select w.n, w.principal, w.route, w.key, w.request_hash, w.hold_id, jsonb_build_object(
+    select w.n, w.principal, w.route, w.key, w.request_hash, w.hold_id, json_build_object(
       'reservationId', w.code, 'eventId', w.event_id, 'ticketTypeId', w.ticket_type_id, 'quantity', w.quantity,
       'unitPriceMinor', w.price_minor, 'totalPriceMinor', w.price_minor * w.quantity, 'currency', w.currency,
       'expiresAt', to_char(p_until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-      'tickets', (select jsonb_agg(jsonb_build_object('status', 'reserved', 'ticketNumber',
+      'tickets', (select json_agg(json_build_object('status', 'reserved', 'ticketNumber',
           to_char(w.ordinal, 'FM000') || '-' || to_char(w.first_number + g.i - 1, 'FM0000000')) order by g.i)
         from generate_series(1, w.quantity) as g(i))) as body
     from numbered w
@@ -102,12 +102,12 @@ create type seat_lock_request as (
 -- have seats that a loser leaves. Outcomes as of reserve_places, with locked for reserved, no_seats for a request that
 -- names none, and seats_unavailable, which names those that are not free.
 create function lock_seats(p_tenant uuid, p_now timestamptz, p_until timestamptz, p_requests json)
-returns table (n integer, outcome text, details jsonb)
+returns table (n integer, outcome text, details json)
 language plpgsql set search_path = public, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
   v_requests seat_lock_request[];
   v_outcomes text[];
-  v_details jsonb[];
+  v_details json[];
   v_seats uuid[];
   v_row record;
   v_winners integer[];
@@ -122,7 +122,7 @@ begin
         earlier_outcome(row_number() over (partition by r.principal, r.route, r.key order by r.n), r.request_hash, k, p_now),
         case when e.id is null then 'not_found' when not e.is_active then 'not_on_sale'
           when cardinality(r.seat_ids) = 0 then 'no_seats' else 'wanted' end) as outcome,
-      case when k.status is not null then jsonb_build_object('status', k.status, 'body', k.response) else '{}'::jsonb end as details
+      case when k.status is not null then json_build_object('status', k.status, 'body', k.response) else '{}'::json end as details
     from unnest(v_requests) r
     left join lateral (
       select * from idempotency_keys
@@ -149,7 +149,7 @@ begin
         when bool_or(s.id is null) then 'seat_not_found'
         when bool_or(sale_refusal(t, e, p_now) is not null) then min(sale_refusal(t, e, p_now))
         else 'seats_unavailable' end as outcome,
-      jsonb_build_object('unavailable', jsonb_agg(w.seat_id)) as details
+      json_build_object('unavailable', json_agg(w.seat_id)) as details
     from (select r.n, r.event_id, unnest(r.seat_ids) as seat_id from unnest(v_requests) r where v_outcomes[r.n] = 'wanted') w
     left join lateral (
       select * from seats where tenant_id = p_tenant and id = w.seat_id and event_id = w.event_id offset 0) s on true
@@ -166,7 +166,7 @@ begin
   -- Nobody locks more than they may have, whether in one lock or in several.
   for v_row in
     select x.n, case when bool_or(x.wanted > t.per_order_limit) then 'limit_exceeded' else 'customer_limit_exceeded' end as outcome,
-      jsonb_build_object('limit', min(t.per_order_limit), 'customerLimit', min(t.per_customer_limit)) as details
+      json_build_object('limit', min(t.per_order_limit), 'customerLimit', min(t.per_customer_limit)) as details
     from (select w.n, w.user_id, w.ticket_type_id, w.wanted,
             sum(w.wanted) over (partition by w.user_id, w.ticket_type_id order by w.n) as together
           from (select r.n, r.user_id, s.ticket_type_id, count(*) as wanted
@@ -196,7 +196,7 @@ begin
     from (select w.n from want w join first f using (seat_id) group by w.n having bool_and(f.n = w.n)) x;
     exit when v_winners is null;
     for v_row in
-      select w.n, jsonb_build_object('unavailable', jsonb_agg(w.seat_id)) as details
+      select w.n, json_build_object('unavailable', json_agg(w.seat_id)) as details
       from (select r.n, unnest(r.seat_ids) as seat_id from unnest(v_requests) r where v_outcomes[r.n] = 'wanted') w
       where not w.n = any (v_winners) and w.seat_id in (select unnest(r.seat_ids) from unnest(v_requests) r where r.n = any (v_winners))
       group by w.n
@@ -250,11 +250,11 @@ begin
     where i.tenant_id = p_tenant and i.ticket_type_id = d.ticket_type_id
       and i.ticket_type_id = any (array(select l.ticket_type_id from line l))
   ), answer as (
-    select l.n, jsonb_build_object(
+    select l.n, json_build_object(
       'lockId', min(l.code), 'eventId', min(l.event_id::text), 'fence', min(l.fence), 'currency', min(l.currency),
       'totalPriceMinor', sum(l.price_minor * l.quantity),
       'expiresAt', to_char(p_until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-      'seats', (select jsonb_agg(jsonb_build_object('id', k.id, 'label', k.label, 'ticketTypeId', k.ticket_type_id,
+      'seats', (select json_agg(json_build_object('id', k.id, 'label', k.label, 'ticketTypeId', k.ticket_type_id,
                                                     'priceMinor', t.price_minor) order by k.nth)
                 from locked k
                 cross join lateral (select price_minor from ticket_types where tenant_id = p_tenant and id = k.ticket_type_id offset 0) t

@@ -24,7 +24,7 @@ create type order_line as (
 
 -- What an order comes to.
 create type order_head as (
-  n integer, event_id uuid, ticket_type_id uuid, group_id uuid, quantity integer, currency text,
+  n integer, event_id uuid, ticket_type_id uuid, hold_group uuid, quantity integer, currency text,
   customer_name text, customer_email text, customer_phone text, notes text,
   subtotal_minor bigint, discount_minor bigint, promo_code_id uuid
 );
@@ -44,12 +44,12 @@ end;
 --   not_found, not_on_sale, sales_not_open, sales_closed, seats_required, limit_exceeded, customer_limit_exceeded, sold_out,
 --   wrong_currency, hold_not_found, hold_expired, hold_used, customer_missing, payment_missing, promo_invalid, promo_exhausted, promo_user_limit    refused
 create function place_orders(p_tenant uuid, p_now timestamptz, p_hold_until timestamptz, p_poll_at timestamptz, p_requests json)
-returns table (n integer, outcome text, details jsonb)
+returns table (n integer, outcome text, details json)
 language plpgsql set search_path = public, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
   v_requests order_request[];
   v_outcomes text[];
-  v_details jsonb[];
+  v_details json[];
   v_codes text[];
   v_row record;
   v_lines order_line[];
@@ -73,9 +73,9 @@ begin
           when r.promo_code is null and t.price_minor > 0 and r.has_payment is not true then 'payment_missing'
           else 'wanted' end
       ) as outcome,
-      case when k.status is not null then jsonb_build_object('status', k.status, 'body', k.response)
-        when k.key is not null then jsonb_build_object('orderId', k.subject_id)
-        else jsonb_build_object('limit', t.per_order_limit, 'customerLimit', t.per_customer_limit) end as details
+      case when k.status is not null then json_build_object('status', k.status, 'body', k.response)
+        when k.key is not null then json_build_object('orderId', k.subject_id)
+        else json_build_object('limit', t.per_order_limit, 'customerLimit', t.per_customer_limit) end as details
     from unnest(v_requests) r
     left join lateral (
       select * from idempotency_keys
@@ -129,7 +129,7 @@ begin
     where g.outcome <> 'granted'
   loop
     v_outcomes[v_row.n] := v_row.outcome;
-    v_details[v_row.n] := v_details[v_row.n] || jsonb_build_object('available', v_row.available);
+    v_details[v_row.n] := v_details[v_row.n]::jsonb || jsonb_build_object('available', v_row.available);
   end loop;
 
   select array_agg(l.line order by (l.line).n) into v_lines
@@ -146,11 +146,11 @@ begin
   ) l;
 
   if v_lines is not null then
-    select array_agg((r.n, l.event_id, l.ticket_type_id, l.group_id, l.quantity, e.currency,
+    select array_agg((r.n, l.event_id, l.ticket_type_id, l.hold_group, l.quantity, e.currency,
         coalesce(r.customer_name, h.customer_name), coalesce(r.customer_email, h.customer_email),
         coalesce(r.customer_phone, h.customer_phone), coalesce(r.notes, h.notes), l.subtotal, 0, null)::order_head)
     into v_heads
-    from (select x.n, min(x.event_id::text)::uuid as event_id, min(x.group_id::text)::uuid as group_id, min(x.hold_id::text)::uuid as hold_id,
+    from (select x.n, min(x.event_id::text)::uuid as event_id, (min(x.group_id::text) filter (where not x.fresh))::uuid as hold_group, min(x.hold_id::text)::uuid as hold_id,
             case when count(*) = 1 then min(x.ticket_type_id::text)::uuid end as ticket_type_id,
             sum(x.quantity)::integer as quantity, sum(x.unit_price_minor * x.quantity)::bigint as subtotal
           from unnest(v_lines) x group by x.n) l
@@ -174,7 +174,7 @@ begin
       insert into orders (tenant_id, id, transaction_id, user_id, event_id, ticket_type_id, hold_group, quantity, subtotal_minor,
                           discount_minor, amount_minor, currency, promo_code_id, status, customer_name, customer_email,
                           customer_phone, notes, created_at, updated_at)
-      select p_tenant, r.order_id, r.transaction_id, r.user_id, x.event_id, x.ticket_type_id, x.group_id, x.quantity, x.subtotal_minor,
+      select p_tenant, r.order_id, r.transaction_id, r.user_id, x.event_id, x.ticket_type_id, x.hold_group, x.quantity, x.subtotal_minor,
              x.discount_minor, x.subtotal_minor - x.discount_minor, x.currency, x.promo_code_id,
              case when x.subtotal_minor > x.discount_minor then 'pending' else 'paid' end,
              x.customer_name, x.customer_email, x.customer_phone, x.notes, p_now, p_now
@@ -230,18 +230,15 @@ begin
 
   -- What is free is sold here and now.
   select array_agg((x.n, r.order_id, r.transaction_id, r.user_id, x.event_id, l.ticket_type_id, l.quantity,
-      case when l.fresh then 0 else l.quantity end, l.unit_price_minor, l.first_number, l.seat_ids, x.subtotal_minor, 0, x.currency,
+      case when l.fresh then 0 else l.quantity end, h.ctid, l.unit_price_minor, l.first_number, l.seat_ids, x.subtotal_minor, 0, x.currency,
       x.customer_name, r.ticket_ids[l.place + 1 : l.place + l.quantity], r.principal, r.request_id)::order_sale)
   into v_free
   from unnest(v_heads) x
   join unnest(v_requests) r on r.n = x.n
   join (select y.*, sum(y.quantity) over (partition by y.n order by y.ticket_type_id) - y.quantity as place from unnest(v_lines) y) l on l.n = x.n
+  left join lateral (select ctid from holds where tenant_id = p_tenant and id = l.hold_id and not l.fresh offset 0) h on true
   where x.subtotal_minor = x.discount_minor;
   if v_free is not null then
-    update holds h set state = 'converted', ended_at = p_now, order_id = r.order_id
-    from unnest(v_lines) l join unnest(v_requests) r on r.n = l.n join unnest(v_heads) x on x.n = l.n
-    where not l.fresh and x.subtotal_minor = x.discount_minor and h.tenant_id = p_tenant and h.id = l.hold_id
-      and h.id = any (array(select y.hold_id from unnest(v_lines) y));
     for v_row in select i.n, i.answer from issue_tickets(p_tenant, p_now, v_free) i loop
       v_outcomes[v_row.n] := 'sold';
       v_details[v_row.n] := v_row.answer;
@@ -253,7 +250,7 @@ begin
 
   return query
   select r.n, case when v_outcomes[r.n] in ('wanted', 'held') then 'placed' else v_outcomes[r.n] end,
-    case when v_outcomes[r.n] in ('wanted', 'held') then jsonb_build_object('eventId', x.event_id, 'quantity', x.quantity,
+    case when v_outcomes[r.n] in ('wanted', 'held') then json_build_object('eventId', x.event_id, 'quantity', x.quantity,
       'amountMinor', x.subtotal_minor - x.discount_minor, 'currency', x.currency) else v_details[r.n] end
   from unnest(v_requests) r left join unnest(v_heads) x on x.n = r.n order by r.n;
 end $$;
@@ -313,161 +310,185 @@ create type order_settlement as (
   ticket_ids uuid[], actor text, request_id text
 );
 
--- Brings what the provider said into the orders. Success confirms the order, converts its hold and issues the tickets;
+-- A settlement with what it meets: what comes of it, and where its rows lie. Rows of an order that waits for its payment
+-- change under the lock of its counter only, so they stay where they are for as long as that is held.
+create type settling as (
+  n integer,
+  order_id uuid, payment_id uuid,
+  payment_status text, provider_reference text, failure_code text,
+  ticket_ids uuid[], actor text, request_id text,
+  outcome text, pending boolean, order_at tid, payment_at tid, key_at tid
+);
+
+-- Brings what the provider said into the orders. Success confirms the order, ends its hold and issues the tickets;
 -- failure frees the places; anything else only records that the outcome is open. Money that arrives when the places are
 -- gone, or for an order that ended meanwhile, goes back. An order that is no longer pending takes no second effect.
 -- Outcomes: paid, failed, open, refund_due, unchanged.
 create function settle_orders(p_tenant uuid, p_now timestamptz, p_poll_at timestamptz, p_settlements json)
-returns table (n integer, outcome text, details jsonb)
+returns table (n integer, outcome text, details json)
 language plpgsql set search_path = public, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
   v_settlements order_settlement[];
-  v_orders uuid[];
-  v_outcomes text[];
+  v_settling settling[];
   v_row record;
   v_sales order_sale[];
+  v_stepped integer;
 begin
   perform set_config('app.tenant_id', p_tenant::text, true);
   select array_agg(s order by s.n) into v_settlements from json_populate_recordset(null::order_settlement, p_settlements) s;
 
-  v_orders := array(select s.order_id from unnest(v_settlements) s);
-
-  -- Counters, then orders, then holds, then seats, each in one order, as everywhere.
+  -- Counters first, each in one order, as everywhere.
   perform from inventory i
   where i.tenant_id = p_tenant and i.ticket_type_id = any (array(
-    select h.ticket_type_id from holds h where h.tenant_id = p_tenant and h.order_id = any (v_orders)))
+    select distinct h.ticket_type_id from unnest(v_settlements) s
+    cross join lateral (select ticket_type_id from holds where tenant_id = p_tenant and order_id = s.order_id offset 0) h))
   order by i.ticket_type_id for update;
-  perform from orders o where o.tenant_id = p_tenant and o.id = any (v_orders) order by o.id for update;
-  perform from holds h where h.tenant_id = p_tenant and h.order_id = any (v_orders) order by h.id for update;
 
-  select array_agg(x.outcome order by x.n) into v_outcomes
-  from (
-    select s.n,
+  select array_agg((s.n, s.order_id, s.payment_id, s.payment_status, s.provider_reference, s.failure_code, s.ticket_ids, s.actor,
+      s.request_id,
       case
         when o.id is null or p.id is null then 'unchanged'
-        when row_number() over (partition by s.order_id order by s.n) > 1 then 'unchanged'
+        when s.nth > 1 then 'unchanged'
         when o.status <> 'pending' and s.payment_status = 'succeeded' and p.status <> 'succeeded' and o.status <> 'paid' then 'refund_due'
         when o.status <> 'pending' then 'unchanged'
         when s.payment_status = 'failed' then 'failed'
         when s.payment_status <> 'succeeded' then 'open'
         when h.active then 'paid'
         else 'late'
-      end as outcome
-    from unnest(v_settlements) s
-    left join lateral (select * from orders where tenant_id = p_tenant and id = s.order_id offset 0) o on true
-    left join lateral (
-      select * from payments where tenant_id = p_tenant and id = s.payment_id and order_id = s.order_id offset 0) p on true
-    left join lateral (
-      select bool_and(state = 'active') as active from holds where tenant_id = p_tenant and order_id = s.order_id) h on true
-  ) x;
+      end, o.status = 'pending', o.ctid, p.ctid, k.ctid)::settling order by s.n)
+  into v_settling
+  from (select x.*, row_number() over (partition by x.order_id order by x.n) as nth from unnest(v_settlements) x) s
+  left join lateral (select ctid, id, status from orders where tenant_id = p_tenant and id = s.order_id offset 0) o on true
+  left join lateral (
+    select ctid, id, status from payments where tenant_id = p_tenant and id = s.payment_id and order_id = s.order_id offset 0) p on true
+  left join lateral (
+    select bool_and(state = 'active') as active from holds where tenant_id = p_tenant and order_id = s.order_id) h on true
+  left join lateral (
+    select ctid from idempotency_keys where tenant_id = p_tenant and subject_id = s.order_id and status is null limit 1) k on true;
 
   -- The hold ran out and somebody may have its places: honour the payment if they are still there.
-  for v_row in select s.n, s.order_id from unnest(v_settlements) s where v_outcomes[s.n] = 'late' order by s.n loop
-    v_outcomes[v_row.n] := case when retake_places(p_tenant, p_now, v_row.order_id) then 'paid' else 'refund_due' end;
+  for v_row in select s.n, s.order_id from unnest(v_settling) s where s.outcome = 'late' order by s.n loop
+    v_settling[v_row.n].outcome := case when retake_places(p_tenant, p_now, v_row.order_id) then 'paid' else 'refund_due' end;
   end loop;
-
-  -- Holds end with their order; those that bring no sale give places and seats back.
-  with ended as (
-    update holds h set state = case v_outcomes[s.n] when 'paid' then 'converted' else 'released' end, ended_at = p_now
-    from unnest(v_settlements) s
-    where v_outcomes[s.n] in ('paid', 'failed') and h.tenant_id = p_tenant and h.order_id = s.order_id and h.state = 'active'
-      and h.order_id = any (v_orders)
-    returning h.group_id, h.event_id, h.ticket_type_id, h.quantity, h.state, h.seat_ids
-  ), freed as (
-    update seats e set held_by = null, held_until = null
-    from ended x where x.state = 'released' and x.seat_ids is not null
-      and e.tenant_id = p_tenant and e.id = any (x.seat_ids) and e.held_by = x.group_id
-      and e.id = any (array(select unnest(y.seat_ids) from ended y))
-  )
-  update inventory i set held = i.held - d.quantity, version = i.version + 1, updated_at = p_now
-  from (select x.ticket_type_id, sum(x.quantity)::integer as quantity from ended x where x.state = 'released' group by 1) d
-  where i.tenant_id = p_tenant and i.ticket_type_id = d.ticket_type_id
-    and i.ticket_type_id = any (array(select y.ticket_type_id from ended y));
 
   with stepped as (
     update orders o
-    set status = case v_outcomes[s.n] when 'paid' then 'paid' else 'failed' end, version = o.version + 1, updated_at = p_now,
-        failure_code = case v_outcomes[s.n] when 'paid' then null when 'refund_due' then 'paid_too_late' else s.failure_code end
-    from unnest(v_settlements) s
-    where v_outcomes[s.n] in ('paid', 'failed', 'refund_due') and o.tenant_id = p_tenant and o.id = s.order_id and o.status = 'pending'
-      and o.id = any (v_orders)
-    returning o.*, s.n, s.actor, s.request_id
+    set status = case s.outcome when 'paid' then 'paid' else 'failed' end, version = o.version + 1, updated_at = p_now,
+        hold_group = case s.outcome when 'paid' then o.hold_group end,
+        failure_code = case s.outcome when 'paid' then null when 'refund_due' then 'paid_too_late' else s.failure_code end
+    from unnest(v_settling) s
+    where s.outcome in ('paid', 'failed', 'refund_due') and o.tenant_id = p_tenant and o.ctid = s.order_at and o.status = 'pending'
+    returning o.id, o.version, o.status, o.failure_code, s.actor
   ), noted as (
     insert into order_state_transitions (tenant_id, order_id, version, from_status, to_status, at, actor, reason)
     select p_tenant, o.id, o.version, 'pending', o.status, p_now, o.actor, o.failure_code from stepped o
-  ), unredeemed as (
-    update promo_codes c set redeemed = c.redeemed - x.orders, updated_at = p_now
-    from (select o.promo_code_id, count(*)::integer as orders from stepped o
-          where o.status = 'failed' and o.promo_code_id is not null group by 1) x
-    where c.tenant_id = p_tenant and c.id = x.promo_code_id
-  ), reopened as (
-    -- Of failed orders nothing is left to sell or mint; the buyer and the list behind them hear of it.
-    insert into outbox (tenant_id, id, messages, created_at, next_attempt_at)
-    select p_tenant, o.id, jsonb_build_array(jsonb_build_object('kind', 'ticket.transactions', 'requestId', o.request_id,
-      'body', jsonb_build_object('transactionId', o.transaction_id, 'orderId', o.id, 'userId', o.user_id, 'eventId', o.event_id,
-        'quantity', o.quantity, 'amount', o.amount_minor, 'currency', o.currency, 'status', 'failed')))
-      || (select coalesce(jsonb_agg(jsonb_build_object('kind', 'ticket.capacity.updates', 'requestId', o.request_id, 'body',
-            jsonb_build_object('eventId', h.event_id, 'ticketTypeId', h.ticket_type_id, 'capacityChange', h.quantity,
-              'transactionId', o.transaction_id, 'operation', 'release', 'version', i.version))), '[]')
-          from holds h join inventory i on i.tenant_id = p_tenant and i.ticket_type_id = h.ticket_type_id
-          where h.tenant_id = p_tenant and h.order_id = o.id), p_now, p_now
-    from stepped o where o.status = 'failed'
   )
+  select count(*) into v_stepped from stepped;
+  if v_stepped <> (select count(*) from unnest(v_settling) s where s.pending and s.outcome in ('paid', 'failed', 'refund_due')) then
+    raise exception 'an order moved without its counter' using errcode = 'serialization_failure';
+  end if;
+
   update payments p
   set status = s.payment_status, provider_reference = coalesce(s.provider_reference, p.provider_reference),
       failure_code = s.failure_code, attempts = p.attempts + 1, updated_at = p_now,
-      refunded_minor = case v_outcomes[s.n] when 'refund_due' then p.amount_minor else p.refunded_minor end,
-      next_poll_at = case v_outcomes[s.n] when 'open' then p_poll_at end
-  from unnest(v_settlements) s
-  where v_outcomes[s.n] <> 'unchanged' and p.tenant_id = p_tenant and p.id = s.payment_id
-    and p.id = any (array(select z.payment_id from unnest(v_settlements) z))
+      refunded_minor = case s.outcome when 'refund_due' then p.amount_minor else p.refunded_minor end,
+      next_poll_at = case s.outcome when 'open' then p_poll_at end
+  from unnest(v_settling) s
+  where s.outcome <> 'unchanged' and p.tenant_id = p_tenant and p.ctid = s.payment_at
     and p.status in ('created', 'unknown', 'requires_action', 'failed');
 
-  -- The buyer is told of the money whatever became of the order before.
-  with promised as (
-    insert into refunds (tenant_id, id, order_id, payment_id, amount_minor, currency, reason, requested_by, status, next_attempt_at, created_at, updated_at)
-    select p_tenant, p.id, p.order_id, p.id, p.amount_minor, p.currency, 'paid_too_late', s.actor, 'requested', p_now, p_now, p_now
-    from unnest(v_settlements) s
-    cross join lateral (select * from payments where tenant_id = p_tenant and id = s.payment_id offset 0) p
-    where v_outcomes[s.n] = 'refund_due'
-    on conflict do nothing
-    returning *
-  )
-  insert into outbox (tenant_id, id, messages, created_at, next_attempt_at)
-  select p_tenant, r.id, jsonb_build_array(jsonb_build_object('kind', 'payment.refund', 'body', jsonb_build_object(
-    'refundId', r.id, 'orderId', r.order_id, 'amountMinor', r.amount_minor, 'currency', r.currency, 'reason', r.reason))), p_now, p_now
-  from promised r;
+  if exists (select from unnest(v_settling) s where s.outcome in ('failed', 'refund_due')) then
+    perform end_unpaid_orders(p_tenant, p_now, v_settling);
+  end if;
 
-  select array_agg((s.n, o.id, o.transaction_id, o.user_id, o.event_id, l.ticket_type_id, l.quantity, l.held, l.unit_price_minor,
+  select array_agg((s.n, o.id, o.transaction_id, o.user_id, o.event_id, l.ticket_type_id, l.quantity, l.quantity, l.ctid, l.unit_price_minor,
       l.first_number, l.seat_ids, o.subtotal_minor, o.amount_minor, o.currency, o.customer_name,
       s.ticket_ids[l.place + 1 : l.place + l.quantity], s.actor, s.request_id)::order_sale)
   into v_sales
-  from unnest(v_settlements) s
+  from unnest(v_settling) s
   cross join lateral (select * from orders where tenant_id = p_tenant and id = s.order_id offset 0) o
   cross join lateral (
-    select h.ticket_type_id, h.quantity, h.unit_price_minor, h.first_number, h.seat_ids,
-      case when h.ended_at = p_now and h.state = 'converted' then h.quantity else 0 end::smallint as held,
+    select h.ctid, h.ticket_type_id, h.quantity, h.unit_price_minor, h.first_number, h.seat_ids,
       sum(h.quantity) over (order by h.ticket_type_id) - h.quantity as place
     from holds h where h.tenant_id = p_tenant and h.order_id = s.order_id) l
-  where v_outcomes[s.n] = 'paid';
+  where s.outcome = 'paid';
 
   return query
   with issued as (
     select i.n, i.answer from issue_tickets(p_tenant, p_now, v_sales) i where v_sales is not null
   ), answer as (
-    select s.n, s.order_id, v_outcomes[s.n] as outcome,
-      case when i.n is not null then 201 when v_outcomes[s.n] = 'failed' then 402 else 409 end as status,
-      coalesce(i.answer, jsonb_build_object('orderId', s.order_id,
-        'failureCode', case v_outcomes[s.n] when 'refund_due' then 'paid_too_late' else s.failure_code end)) as body
-    from unnest(v_settlements) s left join issued i on i.n = s.n
+    select s.n, s.key_at, s.outcome, s.payment_status,
+      case when i.n is not null then 201 when s.outcome = 'failed' then 402 else 409 end as status,
+      coalesce(i.answer, json_build_object('orderId', s.order_id,
+        'failureCode', case s.outcome when 'refund_due' then 'paid_too_late' else s.failure_code end)) as body
+    from unnest(v_settling) s left join issued i on i.n = s.n
   ), stored as (
     update idempotency_keys k
     set status = case when a.outcome <> 'open' then a.status end, response = case when a.outcome <> 'open' then a.body end, locked_until = null
     from answer a
-    where a.outcome in ('paid', 'failed', 'refund_due', 'open')
-      and k.tenant_id = p_tenant and k.subject_id = a.order_id and k.status is null and k.subject_id = any (v_orders)
+    where a.outcome <> 'unchanged' and k.tenant_id = p_tenant and k.ctid = a.key_at and k.status is null
   )
   select a.n, a.outcome, a.body from answer a order by a.n;
+end $$;
+
+-- Orders that bring no sale give back their places, seats and promo codes, and what was paid for them; the buyer and the
+-- list behind them hear of it. The caller holds the locks on the inventory rows and has stepped the orders.
+create function end_unpaid_orders(p_tenant uuid, p_now timestamptz, p_settling settling[]) returns void
+language plpgsql set search_path = public, pg_temp as $$
+begin
+  with ended as (
+    update holds h set state = 'released', ended_at = p_now
+    from unnest(p_settling) s
+    where s.outcome = 'failed' and h.tenant_id = p_tenant and h.order_id = s.order_id and h.state = 'active'
+      and h.order_id = any (array(select z.order_id from unnest(p_settling) z))
+    returning h.group_id, h.ticket_type_id, h.quantity, h.seat_ids
+  ), freed as (
+    update seats e set held_by = null, held_until = null
+    from ended x where x.seat_ids is not null
+      and e.tenant_id = p_tenant and e.id = any (x.seat_ids) and e.held_by = x.group_id
+      and e.id = any (array(select unnest(y.seat_ids) from ended y))
+  )
+  update inventory i set held = i.held - d.quantity, version = i.version + 1, updated_at = p_now
+  from (select x.ticket_type_id, sum(x.quantity)::integer as quantity from ended x group by 1) d
+  where i.tenant_id = p_tenant and i.ticket_type_id = d.ticket_type_id
+    and i.ticket_type_id = any (array(select y.ticket_type_id from ended y));
+
+  with ended as (
+    select o.*, s.request_id from unnest(p_settling) s
+    cross join lateral (select * from orders where tenant_id = p_tenant and id = s.order_id offset 0) o
+    where s.pending and s.outcome in ('failed', 'refund_due')
+  ), unredeemed as (
+    update promo_codes c set redeemed = c.redeemed - x.orders, updated_at = p_now
+    from (select o.promo_code_id, count(*)::integer as orders from ended o where o.promo_code_id is not null group by 1) x
+    where c.tenant_id = p_tenant and c.id = x.promo_code_id
+  )
+  insert into outbox (tenant_id, id, messages, created_at, next_attempt_at)
+  select p_tenant, o.id, to_json(array(
+    select json_build_object('kind', 'ticket.transactions', 'requestId', o.request_id,
+      'body', json_build_object('transactionId', o.transaction_id, 'orderId', o.id, 'userId', o.user_id, 'eventId', o.event_id,
+        'quantity', o.quantity, 'amount', o.amount_minor, 'currency', o.currency, 'status', 'failed'))
+    union all
+    select json_build_object('kind', 'ticket.capacity.updates', 'requestId', o.request_id,
+      'body', json_build_object('eventId', h.event_id, 'ticketTypeId', h.ticket_type_id, 'capacityChange', h.quantity,
+        'transactionId', o.transaction_id, 'operation', 'release', 'version', i.version))
+    from holds h join inventory i on i.tenant_id = p_tenant and i.ticket_type_id = h.ticket_type_id
+    where h.tenant_id = p_tenant and h.order_id = o.id)), p_now, p_now
+  from ended o;
+
+  -- The buyer is told of the money whatever became of the order before.
+  with promised as (
+    insert into refunds (tenant_id, id, order_id, payment_id, amount_minor, currency, reason, requested_by, status, next_attempt_at, created_at, updated_at)
+    select p_tenant, p.id, p.order_id, p.id, p.amount_minor, p.currency, 'paid_too_late', s.actor, 'requested', p_now, p_now, p_now
+    from unnest(p_settling) s
+    cross join lateral (select * from payments where tenant_id = p_tenant and id = s.payment_id offset 0) p
+    where s.outcome = 'refund_due'
+    on conflict do nothing
+    returning *
+  )
+  insert into outbox (tenant_id, id, messages, created_at, next_attempt_at)
+  select p_tenant, r.id, json_build_array(json_build_object('kind', 'payment.refund', 'body', json_build_object(
+    'refundId', r.id, 'orderId', r.order_id, 'amountMinor', r.amount_minor, 'currency', r.currency, 'reason', r.reason))), p_now, p_now
+  from promised r;
 end $$;
 
 -- Takes the places of an order again whose hold ran out, if all of them are still free. The caller holds the locks on
@@ -508,7 +529,7 @@ begin
   return true;
 end $$;
 
-grant execute on function place_orders, settle_orders, redeem_promo_codes, retake_places, issue_tickets, grant_places, customer_share,
+grant execute on function place_orders, settle_orders, redeem_promo_codes, retake_places, end_unpaid_orders, issue_tickets, grant_places, customer_share,
   reclaim_expired_holds, reserve_places, lock_seats, release_hold, earlier_outcome, sale_refusal, promo_refusal, find_nft to tessera_app;
 
 reset role;

@@ -97,8 +97,8 @@ begin
           version = t.version + 1, updated_at = p_now
         where t.tenant_id = p_tenant and t.id = v_scan.ticket_id;
         insert into outbox (tenant_id, id, messages, created_at, next_attempt_at)
-        values (p_tenant, v_scan.scan_id, jsonb_build_array(jsonb_build_object('kind', 'ticket.checked_in', 'body',
-          jsonb_build_object('ticketId', v_scan.ticket_id, 'eventId', v_scan.event_id, 'scanId', v_scan.scan_id,
+        values (p_tenant, v_scan.scan_id, json_build_array(json_build_object('kind', 'ticket.checked_in', 'body',
+          json_build_object('ticketId', v_scan.ticket_id, 'eventId', v_scan.event_id, 'scanId', v_scan.scan_id,
             'at', to_char(p_now at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))), p_now, p_now);
       end if;
     end if;

@@ -20,7 +20,7 @@ export const replay: Bench = {
     const calls = keys.map((key, i) => purchaseOf(sale, tokens[i % tokens.length] as string, key));
     let turn = 0;
     const again = async (seconds: number): Promise<number> => {
-      const load = await drive(scene.api.pool, {
+      const load = await drive(scene.api, {
         callers: 64,
         seconds,
         next: () => calls[turn++ % KEYS] as (typeof calls)[0],

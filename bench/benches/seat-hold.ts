@@ -32,7 +32,7 @@ export const seatHold: Bench = {
       const variables = { ...naive.variables, rows: String(RUNS - 1) };
       let fresh = 0;
       const lock = async (seconds: number): Promise<number> => {
-        const load = await drive(scene.api.pool, {
+        const load = await drive(scene.api, {
           callers: 256,
           seconds,
           next(caller) {

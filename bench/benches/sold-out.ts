@@ -18,7 +18,7 @@ export const soldOut: Bench = {
     const [sale] = scene.sales as [OnSale];
     const tokens = scene.tokens.get(sale.tenantId) as string[];
     const storm = async (seconds: number): Promise<number> => {
-      const load = await drive(scene.api.pool, {
+      const load = await drive(scene.api, {
         callers: CALLERS,
         seconds,
         next: (caller) => purchaseOf(sale, tokens[caller % tokens.length] as string),

@@ -2,15 +2,20 @@ import { fork } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { SignJWT } from 'jose';
-import { Pool } from 'undici';
+import { Client } from 'undici';
 
-export type Api = { url: string; pool: Pool; stop(): Promise<void> };
+export type Api = {
+  url: string;
+  /** The connection of a caller, numbered from 0; it stays open from one measurement to the next. */
+  caller(number: number): Client;
+  stop(): Promise<void>;
+};
 
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
 const jwk = { ...publicKey.export({ format: 'jwk' }), alg: 'EdDSA', kid: 'bench', use: 'sig' };
 
-/** Starts the API on the database at `databaseUrl`, or on canned answers without one. `connections` is the load's. */
-export async function startApi(databaseUrl: string | undefined, connections = 1_024): Promise<Api> {
+/** Starts the API on the database at `databaseUrl`, or on canned answers without one. */
+export async function startApi(databaseUrl: string | undefined): Promise<Api> {
   const env = {
     PATH: process.env.PATH,
     NODE_ENV: 'test',
@@ -32,12 +37,15 @@ export async function startApi(databaseUrl: string | undefined, connections = 1_
       throw new Error(`the API ended with ${code} before it listened`);
     }),
   ])) as [{ url: string }];
-  const pool = new Pool(ready.url, { connections, pipelining: 1 });
+  const callers: Client[] = [];
   return {
     url: ready.url,
-    pool,
+    caller(number) {
+      callers[number] ??= new Client(ready.url, { pipelining: 1 });
+      return callers[number];
+    },
     async stop() {
-      await pool.destroy();
+      await Promise.all(callers.map((client) => client.destroy()));
       const ended = once(child, 'exit');
       child.kill('SIGTERM');
       await ended;

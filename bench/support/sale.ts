@@ -32,7 +32,7 @@ export async function openEvent(
 ): Promise<OnSale[]> {
   const { types = 1, capacity = PLENTY } = options;
   const start = Date.now() + 86_400_000;
-  const response = await api.pool.request({
+  const response = await api.caller(0).request({
     path: '/api/events',
     method: 'POST',
     headers: {

@@ -10,7 +10,7 @@ export async function sell(
   options: { callers: number; seconds: number; say: (line: string) => void },
 ): Promise<number> {
   let turn = 0;
-  const load = await drive(api.pool, {
+  const load = await drive(api, {
     ...options,
     next(caller) {
       const sale = sales[turn++ % sales.length] as OnSale;

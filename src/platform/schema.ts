@@ -253,6 +253,9 @@ export interface Orders {
   discount_minor: Generated<bigint>;
   event_id: string;
   failure_code: string | null;
+  /**
+   * The reservation, lock or offer that the order lives on; null when it has none of its own or ended.
+   */
   hold_group: string | null;
   id: string;
   notes: string | null;

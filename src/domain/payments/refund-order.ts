@@ -244,7 +244,7 @@ async function endOrder(
 ): Promise<void> {
   await tx
     .updateTable('orders')
-    .set({ status: end.to, version: order.version + 1, updated_at: now })
+    .set({ status: end.to, hold_group: null, version: order.version + 1, updated_at: now })
     .where('tenant_id', '=', tenantId)
     .where('id', '=', order.id)
     .where('version', '=', order.version)
