@@ -5,9 +5,13 @@ export type Lane<Item, Result> = { submit(item: Item): Promise<Result> };
 
 type Waiting<Item, Result> = { item: Item; resolve(result: Result): void; reject(error: unknown): void };
 
+/** What waits when a second flush follows the first, as a share of the largest batch. */
+const EARLY = 1 / 4;
+
 /**
- * A self-clocking batcher: no timer, one flush at a time, at most `maxBatch` items in it. Alone, an item goes at once;
- * under load the batch grows to what arrived during the last flush, so a lock and an fsync are paid once for all.
+ * A self-clocking batcher: no timer, at most `maxBatch` items in a flush. Alone, an item goes at once; under load the
+ * batch grows to what arrived during a flush, so a lock and an fsync are paid once for all. Two flushes at most are under
+ * way: the second stands at the lock when the first lets go of it, which is sooner than this process hears of that.
  *
  * When a batch fails each of its items runs alone, so that one bad request hurts nobody else. `flush` must be atomic.
  */
@@ -17,16 +21,20 @@ export function createLane<Item, Result>(options: {
 }): Lane<Item, Result> {
   const { maxBatch, flush } = options;
   let waiting: Waiting<Item, Result>[] = [];
-  let running = false;
+  let running = 0;
 
-  async function run(): Promise<void> {
-    running = true;
-    while (waiting.length > 0) {
-      const batch = waiting.slice(0, maxBatch);
+  function start(): void {
+    while (waiting.length > 0 && (running === 0 || (running === 1 && waiting.length >= maxBatch * EARLY))) {
+      void run(waiting.slice(0, maxBatch));
       waiting = waiting.slice(maxBatch);
-      await attempt(batch);
     }
-    running = false;
+  }
+
+  async function run(batch: Waiting<Item, Result>[]): Promise<void> {
+    running++;
+    await attempt(batch);
+    running--;
+    start();
   }
 
   async function attempt(batch: Waiting<Item, Result>[]): Promise<void> {
@@ -49,7 +57,7 @@ export function createLane<Item, Result>(options: {
     submit(item) {
       return new Promise((resolve, reject) => {
         waiting.push({ item, resolve, reject });
-        if (!running) void run();
+        start();
       });
     },
   };

@@ -26,7 +26,7 @@ const double = (items: number[]) => items.map((item) => item * 2);
 describe('a lane', () => {
   it('sends one alone at once, and what comes meanwhile together', async () => {
     const { batches, flush, letGo } = gatedFlush(double);
-    const lane = createLane({ maxBatch: 10, flush });
+    const lane = createLane({ maxBatch: 100, flush });
     const results = [lane.submit(1)];
     expect(batches).toEqual([[1]]);
     results.push(...[2, 3, 4].map((item) => lane.submit(item)));
@@ -37,14 +37,26 @@ describe('a lane', () => {
     expect(await Promise.all(results)).toEqual([2, 4, 6, 8]);
   });
 
-  it('never has two flushes at once, nor more in one than it may', async () => {
+  it('sends a second behind the first once a quarter of a batch waits, and no third', async () => {
+    const { batches, flush, letGo } = gatedFlush(double);
+    const lane = createLane({ maxBatch: 12, flush });
+    const results = [1, 2, 3, 4, 5, 6, 7, 8].map((item) => lane.submit(item));
+    expect(batches).toEqual([[1], [2, 3, 4]]);
+    await letGo();
+    expect(batches).toEqual([[1], [2, 3, 4], [5, 6, 7, 8]]);
+    await letGo();
+    await letGo();
+    expect(await Promise.all(results)).toEqual([2, 4, 6, 8, 10, 12, 14, 16]);
+  });
+
+  it('never has more in a flush than it may, and takes all in the order they came', async () => {
     let running = 0;
     const sizes: number[] = [];
     const order: number[] = [];
     const lane = createLane({
       maxBatch: 7,
       async flush(items: number[]) {
-        expect(++running).toBe(1);
+        expect(++running).toBeLessThanOrEqual(2);
         sizes.push(items.length);
         order.push(...items);
         await delay(1);
@@ -54,7 +66,7 @@ describe('a lane', () => {
     });
     const items = Array.from({ length: 50 }, (_, i) => i);
     expect(await Promise.all(items.map((item) => lane.submit(item)))).toEqual(double(items));
-    expect(sizes).toEqual([1, 7, 7, 7, 7, 7, 7, 7]);
+    expect(sizes).toEqual([1, 2, 7, 7, 7, 7, 7, 7, 5]);
     expect(order).toEqual(items);
   });
 
