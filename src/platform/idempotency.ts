@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { sql } from 'kysely';
 import { type Actor, actorName } from './actor.ts';
 import { DomainError } from './errors.ts';
@@ -56,7 +56,7 @@ export async function idempotently(
 
 /** SHA-256 over the request with its keys in order, so that a client may write them in any. */
 export function requestHash(request: unknown): Buffer {
-  return createHash('sha256').update(canonical(request)).digest();
+  return hash('sha256', canonical(request), 'buffer');
 }
 
 export function inFlight(): DomainError {

@@ -127,7 +127,9 @@ describe('submitting a mint', () => {
     expect(Number(await world.connection.getBlockHeight('finalized'))).toBeGreaterThan(
       Number(expired.last_valid_block_height),
     );
-    const messages = await query(`select messages from outbox where messages @> '[{"kind": "ticket.mint"}]'`);
+    const messages = await query(
+      `select messages from outbox where messages::jsonb @> '[{"kind": "ticket.mint"}]'`,
+    );
     expect(messages.some((row) => JSON.stringify(row.messages).includes(id))).toBe(true);
     for (const cleanUp of cleanUps.splice(0)) cleanUp();
     await mint(id);

@@ -471,19 +471,43 @@ describe('DELETE /events/{id}', () => {
   it.each([
     ['events', (type: { eventId: string }) => type.eventId],
     ['ticket-types', (type: { id: string }) => type.id],
-  ])('stands in no sale that has the places already (%s): neither would ever end', async (kind, idOf) => {
+  ])('waits for a sale that has the places already, and hides what it sold (%s)', async (kind, idOf) => {
     const { type } = await openSale(tenant);
+    const order = {
+      ...{
+        n: 1,
+        principal: 'user:ada',
+        route: 'POST /tickets/purchase',
+        key: randomUUID(),
+        request_hash: '\\x00',
+      },
+      ...{ order_id: randomUUID(), transaction_id: `TXN_${randomUUID()}`, hold_id: randomUUID() },
+      ...{ payment_id: randomUUID(), provider: 'test', has_payment: true, user_id: 'ada', quantity: 1 },
+      ...{
+        event_id: type.eventId,
+        ticket_type_id: type.id,
+        customer_name: 'Ada',
+        customer_email: 'a@example.com',
+      },
+    };
     const sale = await ctx.database.owner.connect();
     try {
       await sale.query('begin');
-      await sale.query('select from inventory where ticket_type_id = $1 for update', [type.id]);
+      const { rows } = await sale.query(
+        `select outcome from place_orders($1, now(), now() + interval '1 hour', now() + interval '1 hour', $2)`,
+        [tenant.tenantId, JSON.stringify([order])],
+      );
+      expect(rows).toEqual([{ outcome: 'placed' }]);
       const deletion = tenant.organiser.delete(`/${kind}/${idOf(type)}`);
       await untilSomebodyWaits();
-      // What the foreign keys of an order ask for.
-      await sale.query('select from events where id = $1 for key share nowait', [type.eventId]);
-      await sale.query('select from ticket_types where id = $1 for key share nowait', [type.id]);
       await sale.query('commit');
-      expect((await deletion).status).toBe(200);
+      expect((await deletion).body).toMatchObject({ outcome: 'deactivated' });
+      // Nor does a statement that forgets to look delete what was ordered.
+      const table = kind === 'events' ? 'events' : 'ticket_types';
+      await expect(sale.query(`delete from ${table} where id = $1`, [idOf(type)])).rejects.toMatchObject({
+        code: '23503',
+        constraint: kind === 'events' ? 'keep_ordered_events' : 'keep_ordered_types',
+      });
     } finally {
       await sale.query('rollback');
       sale.release();

@@ -231,7 +231,7 @@ describe('the id of a request', () => {
       headers: { 'x-request-id': id },
     });
     const { rows } = await ctx.database.owner.query(
-      "select count(*)::int as count from outbox where messages @> jsonb_build_array(jsonb_build_object('requestId', $1::text))",
+      "select count(*)::int as count from outbox where messages::jsonb @> jsonb_build_array(jsonb_build_object('requestId', $1::text))",
       [id],
     );
     expect(rows[0].count).toBe(1);

@@ -234,7 +234,7 @@ describe('a reservation', () => {
     await expireHolds(ctx, ctx.database.relay);
     const told = await query(
       `select m -> 'body' ->> 'userId' as "userId", m -> 'body' ->> 'code' as code
-       from outbox, jsonb_array_elements(messages) m where m ->> 'kind' = 'hold.expired' and m -> 'body' ->> 'ticketTypeId' = $1`,
+       from outbox, jsonb_array_elements(messages::jsonb) m where m ->> 'kind' = 'hold.expired' and m -> 'body' ->> 'ticketTypeId' = $1`,
       [type.id],
     );
     expect(told).toEqual([{ userId: 'alice', code: body.reservationId }]);

@@ -73,7 +73,7 @@ describe('POST /tickets/{id}/revoke', () => {
     await revoke(id, { reason: 'duplicate', note: 'two of one' });
     const { owner } = ctx.database;
     const outbox = await owner.query(
-      "select m from outbox, jsonb_array_elements(messages) m where m -> 'body' ->> 'ticketId' = $1",
+      "select m from outbox, jsonb_array_elements(messages::jsonb) m where m -> 'body' ->> 'ticketId' = $1",
       [id],
     );
     expect(outbox.rows.map(({ m }) => m)).toMatchObject([

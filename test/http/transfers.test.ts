@@ -66,7 +66,7 @@ const query = async (text: string, ...values: unknown[]) =>
 const wishes = async (transferId: string) =>
   (
     await query(
-      "select m from outbox, jsonb_array_elements(messages) m where m ->> 'kind' = 'ticket.transfer' and m -> 'body' ->> 'transferId' = $1",
+      "select m from outbox, jsonb_array_elements(messages::jsonb) m where m ->> 'kind' = 'ticket.transfer' and m -> 'body' ->> 'transferId' = $1",
       transferId,
     )
   ).map(({ m }) => m);

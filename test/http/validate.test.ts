@@ -120,7 +120,7 @@ describe('a good code', () => {
     });
     expect(
       await query(
-        "select m from outbox, jsonb_array_elements(messages) m where m -> 'body' ->> 'scanId' = $1",
+        "select m from outbox, jsonb_array_elements(messages::jsonb) m where m -> 'body' ->> 'scanId' = $1",
         scanId,
       ),
     ).toMatchObject([

@@ -42,7 +42,7 @@ const statusOf = async (ids: string[]) => {
 };
 const expiries = (eventId: string) =>
   query(
-    "select m from outbox, jsonb_array_elements(messages) m where m ->> 'kind' = 'ticket.expired' and m -> 'body' ->> 'eventId' = $1",
+    "select m from outbox, jsonb_array_elements(messages::jsonb) m where m ->> 'kind' = 'ticket.expired' and m -> 'body' ->> 'eventId' = $1",
     eventId,
   );
 
@@ -135,7 +135,7 @@ describe('when an event is over', () => {
     expect(await statusOf([...ours.ids, ...theirs.ids])).toEqual(['expired', 'expired', 'expired']);
     expect(await statusOf(later.ids)).toEqual(['active', 'sold']);
     const tenants = await query(
-      "select distinct tenant_id from outbox, jsonb_array_elements(messages) m where m ->> 'kind' = 'ticket.expired' and m -> 'body' ->> 'eventId' = $1",
+      "select distinct tenant_id from outbox, jsonb_array_elements(messages::jsonb) m where m ->> 'kind' = 'ticket.expired' and m -> 'body' ->> 'eventId' = $1",
       theirs.event.id,
     );
     expect(tenants).toEqual([{ tenant_id: other.tenantId }]);

@@ -10,6 +10,8 @@ export type Settlement = {
   eventId: string;
   /** Where all of the order is of one type, and the caller knows of which. */
   ticketTypeId?: string | undefined;
+  /** How many tickets it comes to, where the caller knows: for so many an id is made. */
+  quantity?: number | undefined;
   outcome: ChargeOutcome;
   /** For the history: who brought the outcome. */
   by: string;
@@ -49,14 +51,15 @@ export function createSettleOrder(ctx: Pick<AppContext, 'metrics'>, lanes: SaleL
 }
 
 /** As `settle_orders` takes it. */
-function toRequest({ orderId, paymentId, outcome, by, requestId }: Settlement): Record<string, unknown> {
+function toRequest(settlement: Settlement): Record<string, unknown> {
+  const { orderId, paymentId, outcome, by, requestId, quantity = MAX_TICKETS } = settlement;
   return {
     order_id: orderId,
     payment_id: paymentId,
     payment_status: outcome.status,
     provider_reference: 'providerReference' in outcome ? outcome.providerReference : undefined,
     failure_code: outcome.status === 'failed' ? outcome.code : undefined,
-    ticket_ids: Array.from({ length: MAX_TICKETS }, newId),
+    ticket_ids: outcome.status === 'succeeded' ? Array.from({ length: quantity }, newId) : [],
     actor: by,
     request_id: requestId,
   };

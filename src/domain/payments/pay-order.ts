@@ -74,6 +74,7 @@ async function settle(
     transactionId: string;
     eventId: string;
     ticketTypeId: string | undefined;
+    quantity?: number;
     code: string | undefined;
   },
   outcome: ChargeOutcome,
@@ -85,6 +86,7 @@ async function settle(
     paymentId: due.paymentId,
     eventId: due.eventId,
     ticketTypeId: due.ticketTypeId,
+    quantity: due.quantity,
     outcome,
     by: actorName(actor),
     ...(requestId ? { requestId } : {}),

@@ -113,7 +113,7 @@ export async function findWrongs(owner: pg.Pool, hall: Hall, now: Date): Promise
     'an order was not told of exactly once',
     await ask(
       `select o.id from orders o
-         left join outbox m on m.tenant_id = o.tenant_id and m.messages @> jsonb_build_array(jsonb_build_object('kind', 'ticket.purchased'))
+         left join outbox m on m.tenant_id = o.tenant_id and m.messages::jsonb @> jsonb_build_array(jsonb_build_object('kind', 'ticket.purchased'))
            and m.id = o.id
        where o.event_id = $1 group by o.tenant_id, o.id
        having count(m.id) <> (exists (select from tickets t where t.order_id = o.id))::integer`,
