@@ -51,9 +51,9 @@ grant select, insert, update, delete on parked_messages to tessera_app;
 
 create table idempotency_keys (
   tenant_id uuid not null,
-  principal text not null,
-  route text not null,
-  key text not null check (length(key) between 1 and 255),
+  principal text collate "C" not null,
+  route text collate "C" not null,
+  key text collate "C" not null check (length(key) between 1 and 255),
   request_hash bytea not null,
   status integer,
   response json,
@@ -61,7 +61,7 @@ create table idempotency_keys (
   created_at timestamptz not null default now(),
   locked_until timestamptz,
   primary key (tenant_id, principal, route, key)
-) with (fillfactor = 50);
+);
 comment on table idempotency_keys is 'Commits in the transaction of the effect. status null: in flight until locked_until, afterwards resumable through subject_id.';
 create index idempotency_keys_age on idempotency_keys (created_at);
 call protect_tenant_table('idempotency_keys');

@@ -77,13 +77,13 @@ grant select (tenant_id, ticket_type_id, state, offer_expires_at) on waiting_lis
 create table holds (
   tenant_id uuid not null,
   id uuid not null,
-  group_id uuid not null,
-  code text,
+  group_id uuid,
+  code text collate "C",
   kind text not null check (kind in ('reservation', 'order', 'seat_lock', 'offer')),
   event_id uuid not null,
   ticket_type_id uuid not null,
   order_id uuid,
-  user_id text not null,
+  user_id text collate "C" not null,
   customer_name text,
   customer_email text,
   customer_phone text,
@@ -98,18 +98,19 @@ create table holds (
   created_at timestamptz not null,
   ended_at timestamptz,
   primary key (tenant_id, id),
+  check ((group_id is null) = (kind = 'order')),
   check (seat_ids is null or cardinality(seat_ids) = quantity)
 );
-comment on table holds is 'Places taken for a while: one row per ticket type; the rows of one reservation or lock share group_id and code. The row of an order that was placed without one goes when its tickets come.';
+comment on table holds is 'Places taken for a while: one row per ticket type; the rows of one reservation or lock share group_id and code. The row of an order that was placed without one has no group and goes when its tickets come.';
 comment on column holds.unit_price_minor is 'Frozen when the hold is made; a later price change does not touch it.';
 comment on column holds.first_number is 'The first of the ticket numbers promised with a reservation; they are consecutive.';
 comment on column holds.order_id is 'The order that is paying for it; one at a time.';
 create index holds_expiring on holds (tenant_id, ticket_type_id, expires_at) where state = 'active';
-create index holds_of_group on holds (tenant_id, group_id);
+create index holds_of_group on holds (tenant_id, group_id) where group_id is not null;
 create index holds_by_code on holds (tenant_id, code) where code is not null;
 create index holds_of_order on holds (tenant_id, order_id) where order_id is not null;
-create index holds_of_user on holds (tenant_id, user_id) where state = 'active';
-create index holds_of_email on holds (tenant_id, lower(customer_email)) where state = 'active';
+create index holds_of_user on holds (tenant_id, user_id) where state = 'active' and kind <> 'order';
+create index holds_of_email on holds (tenant_id, lower(customer_email)) where state = 'active' and kind <> 'order';
 create index holds_overdue on holds (expires_at) where state = 'active';
 call protect_tenant_table('holds');
 grant select, insert, update, delete on holds to tessera_app;

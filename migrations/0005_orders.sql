@@ -28,8 +28,8 @@ grant select, insert, update on promo_codes to tessera_app;
 create table orders (
   tenant_id uuid not null,
   id uuid not null,
-  transaction_id text not null,
-  user_id text not null,
+  transaction_id text collate "C" not null,
+  user_id text collate "C" not null,
   event_id uuid not null,
   ticket_type_id uuid,
   hold_group uuid,
@@ -159,7 +159,7 @@ grant select, insert on test_provider_refunds to tessera_app;
 
 create table event_ticket_transactions (
   tenant_id uuid not null,
-  transaction_id text not null,
+  transaction_id text collate "C" not null,
   order_id uuid not null,
   user_id text not null,
   event_id uuid not null,
@@ -188,6 +188,20 @@ create table test_provider_charges (
 comment on table test_provider_charges is 'The books of the test payment provider, which stands outside of Tessera and only shares its database.';
 call protect_tenant_table('test_provider_charges');
 grant select, insert, update on test_provider_charges to tessera_app;
+
+-- Books charges, each once, and returns what each stands at.
+create function book_test_charges(p_tenant uuid, p_now timestamptz, p_charges json) returns table (reference uuid, status text)
+language plpgsql set search_path = public, pg_temp set plan_cache_mode = force_generic_plan as $$
+begin
+  perform set_config('app.tenant_id', p_tenant::text, true);
+  return query
+  insert into test_provider_charges as b (tenant_id, reference, token, amount_minor, currency, status, created_at)
+  select p_tenant, c.reference, c.token, c.amount_minor, c.currency, c.status, p_now
+  from json_to_recordset(p_charges) as c(reference uuid, token text, amount_minor bigint, currency text, status text)
+  on conflict on constraint test_provider_charges_pkey do update set status = b.status
+  returning b.reference, b.status;
+end $$;
+grant execute on function book_test_charges to tessera_app;
 
 create table event_statistics (
   tenant_id uuid not null,

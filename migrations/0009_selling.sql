@@ -65,8 +65,12 @@ create function customer_share(p_tenant uuid, p_ticket_type uuid, p_user text, p
 language sql stable return (
   select coalesce(sum(quantity), 0)::integer from (
     select h.quantity from holds h
-    where h.tenant_id = p_tenant and h.state = 'active' and h.expires_at > p_now and h.ticket_type_id = p_ticket_type
+    where h.tenant_id = p_tenant and h.state = 'active' and h.kind <> 'order' and h.expires_at > p_now and h.ticket_type_id = p_ticket_type
       and (h.user_id = p_user or lower(h.customer_email) = lower(p_email))
+    union all
+    select h.quantity from orders o join holds h on h.tenant_id = p_tenant and h.order_id = o.id
+    where o.tenant_id = p_tenant and (o.user_id = p_user or lower(o.customer_email) = lower(p_email)) and o.status = 'pending'
+      and h.state = 'active' and h.kind = 'order' and h.expires_at > p_now and h.ticket_type_id = p_ticket_type
     union all
     select 1 from orders o join tickets t on t.tenant_id = p_tenant and t.order_id = o.id
     where o.tenant_id = p_tenant and (o.user_id = p_user or lower(o.customer_email) = lower(p_email))

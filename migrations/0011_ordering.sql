@@ -134,7 +134,7 @@ begin
 
   select array_agg(l.line order by (l.line).n) into v_lines
   from (
-    select (r.n, r.hold_id, r.hold_id, r.event_id, r.ticket_type_id, r.quantity, t.price_minor, null, null, true)::order_line as line
+    select (r.n, r.hold_id, null, r.event_id, r.ticket_type_id, r.quantity, t.price_minor, null, null, true)::order_line as line
     from unnest(v_requests) r
     cross join lateral (select price_minor from ticket_types where tenant_id = p_tenant and id = r.ticket_type_id offset 0) t
     where v_outcomes[r.n] = 'wanted'
@@ -150,7 +150,7 @@ begin
         coalesce(r.customer_name, h.customer_name), coalesce(r.customer_email, h.customer_email),
         coalesce(r.customer_phone, h.customer_phone), coalesce(r.notes, h.notes), l.subtotal, 0, null)::order_head)
     into v_heads
-    from (select x.n, min(x.event_id::text)::uuid as event_id, (min(x.group_id::text) filter (where not x.fresh))::uuid as hold_group, min(x.hold_id::text)::uuid as hold_id,
+    from (select x.n, min(x.event_id::text)::uuid as event_id, min(x.group_id::text)::uuid as hold_group, min(x.hold_id::text)::uuid as hold_id,
             case when count(*) = 1 then min(x.ticket_type_id::text)::uuid end as ticket_type_id,
             sum(x.quantity)::integer as quantity, sum(x.unit_price_minor * x.quantity)::bigint as subtotal
           from unnest(v_lines) x group by x.n) l
@@ -204,10 +204,8 @@ begin
       where i.tenant_id = p_tenant and i.ticket_type_id = d.ticket_type_id
         and i.ticket_type_id = any (array(select f.ticket_type_id from fresh f))
     ), taken as (
-      insert into holds (tenant_id, id, group_id, kind, event_id, ticket_type_id, order_id, user_id, customer_email, quantity,
-                         unit_price_minor, expires_at, created_at)
-      select p_tenant, f.hold_id, f.group_id, 'order', f.event_id, f.ticket_type_id, d.order_id, d.user_id, d.customer_email, f.quantity,
-             f.unit_price_minor, p_hold_until, p_now
+      insert into holds (tenant_id, id, kind, event_id, ticket_type_id, order_id, user_id, quantity, unit_price_minor, expires_at, created_at)
+      select p_tenant, f.hold_id, 'order', f.event_id, f.ticket_type_id, d.order_id, d.user_id, f.quantity, f.unit_price_minor, p_hold_until, p_now
       from fresh f join due d on d.n = f.n
     ), kept as (
       -- A hold that is being paid for does not run out while the bank thinks.

@@ -12,7 +12,7 @@ export const collapse: Bench = {
     const by = (callers: number) => (seconds: number) =>
       sell(scene.api, scene.sales, scene.tokens, { callers, seconds, say });
     try {
-      return await compare(effort, by(1_024), by(64), say);
+      return await compare(effort, [scene.database], by(1_024), by(64), say);
     } finally {
       await scene.end();
     }

@@ -15,6 +15,7 @@ export const purchaseHot: Bench = {
     try {
       return await compare(
         effort,
+        [scene.database, naive.database],
         (seconds) => sell(scene.api, scene.sales, scene.tokens, { callers: 256, seconds, say }),
         (seconds) =>
           runPgbench(naive.database.url('tessera_app'), {

@@ -14,6 +14,7 @@ export const purchaseHttp: Bench = {
     try {
       return await compare(
         effort,
+        [scene.database],
         (seconds) => sell(scene.api, scene.sales, scene.tokens, { callers: 256, seconds, say }),
         (seconds) => sell(canned, scene.sales, scene.tokens, { callers: 256, seconds, say }),
         say,

@@ -23,6 +23,7 @@ export const purchaseSpread: Bench = {
     try {
       return await compare(
         effort,
+        [scene.database, naive.database],
         (seconds) => sell(scene.api, scene.sales, scene.tokens, { callers: 64, seconds, say }),
         (seconds) =>
           runPgbench(naive.database.url('tessera_app'), { script, clients: 16, seconds, variables }),

@@ -33,6 +33,7 @@ export const replay: Bench = {
       await again(KEYS / 1_000);
       const ratios = await compare(
         effort,
+        [scene.database],
         again,
         (seconds) => sell(scene.api, scene.sales, scene.tokens, { callers: 64, seconds, say }),
         say,

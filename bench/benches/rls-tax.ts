@@ -14,7 +14,7 @@ export const rlsTax: Bench = {
     const on = (scene: typeof open) => (seconds: number) =>
       sell(scene.api, scene.sales, scene.tokens, { callers: 64, seconds, say });
     try {
-      return await compare(effort, on(guarded), on(open), say);
+      return await compare(effort, [guarded.database, open.database], on(guarded), on(open), say);
     } finally {
       await open.end();
       await guarded.end();

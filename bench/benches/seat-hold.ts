@@ -52,6 +52,7 @@ export const seatHold: Bench = {
       };
       const ratios = await compare(
         effort,
+        [scene.database, naive.database],
         lock,
         (seconds) =>
           runPgbench(naive.database.url('tessera_app'), { script, clients: 16, seconds, variables }),

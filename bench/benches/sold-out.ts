@@ -30,6 +30,7 @@ export const soldOut: Bench = {
     try {
       return await compare(
         effort,
+        [scene.database],
         storm,
         (seconds) => sell(canned, scene.sales, scene.tokens, { callers: CALLERS, seconds, say }),
         say,

@@ -177,7 +177,7 @@ export interface Holds {
    * The first of the ticket numbers promised with a reservation; they are consecutive.
    */
   first_number: number | null;
-  group_id: string;
+  group_id: string | null;
   id: string;
   kind: string;
   notes: string | null;

@@ -10,7 +10,8 @@ import { capacityMessages } from './queries.ts';
 
 type Context = Pick<AppContext, 'db' | 'cache' | 'clock' | 'log'>;
 type Overdue = {
-  group_id: string;
+  group_id: string | null;
+  order_id: string | null;
   code: string | null;
   event_id: string;
   quantity: number;
@@ -47,7 +48,7 @@ async function expire(ctx: Context, tenantId: TenantId, ticketTypeId: string): P
     );
     const overdue: Overdue[] = await tx
       .selectFrom('holds')
-      .select(['group_id', 'code', 'event_id', 'quantity', 'seat_ids'])
+      .select(['group_id', 'order_id', 'code', 'event_id', 'quantity', 'seat_ids'])
       .where('tenant_id', '=', tenantId)
       .where('ticket_type_id', '=', ticketTypeId)
       .where('state', '=', 'active')
@@ -62,7 +63,7 @@ async function expire(ctx: Context, tenantId: TenantId, ticketTypeId: string): P
       quantity: overdue.reduce((sum, hold) => sum + hold.quantity, 0),
     };
     const messages = await capacityMessages(tx, tenantId, [freed], {
-      transactionId: first.group_id,
+      transactionId: first.group_id ?? (first.order_id as string),
       operation: 'release',
     });
     await enqueue(tx, now, messages);

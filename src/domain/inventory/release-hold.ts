@@ -25,6 +25,8 @@ export async function releaseHold(
       .select(['group_id', 'user_id', 'event_id', 'ticket_type_id', 'quantity', 'seat_ids', 'state'])
       .where('tenant_id', '=', tenantId)
       .where('code', '=', input.code)
+      // What has a code has a group.
+      .$narrowType<{ group_id: string }>()
       .execute();
     const [first] = lines;
     if (!first || (first.user_id !== actor.subject && !isStaff(actor))) throw notFound('reservation or lock');

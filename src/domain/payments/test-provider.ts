@@ -1,5 +1,4 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { sql } from 'kysely';
 import type {
   AppContext,
   Charge,
@@ -13,7 +12,7 @@ import { type Actor, requireRole } from '../../platform/actor.ts';
 import { notFound } from '../../platform/errors.ts';
 import { unauthenticated } from '../../platform/http/verify-token.ts';
 import { createLanes } from '../../platform/lane.ts';
-import { withTenant } from '../../platform/tenant-tx.ts';
+import { callFunction, withTenant } from '../../platform/tenant-tx.ts';
 import { toNotice } from './to-notice.ts';
 
 /** What a charge with each token comes to, and whether our side hears of it. */
@@ -91,20 +90,18 @@ function parseObject(text: string): Record<string, unknown> {
 /** Charges of a tenant that arrive together are one entry in the books. Returns what each charge stands at. */
 async function bookCharges(ctx: ProviderContext, charges: Charge[]): Promise<string[]> {
   const { tenantId } = charges[0] as Charge;
-  const column = <T>(value: (charge: Charge) => T): T[] => charges.map(value);
-  const { rows } = await withTenant(ctx.db, tenantId, (tx) =>
-    sql<{ reference: string; status: string }>`
-      insert into test_provider_charges (tenant_id, reference, token, amount_minor, currency, status, created_at)
-      select ${tenantId}, c.*, ${ctx.clock.now()}
-      from unnest(
-        ${column(({ reference }) => reference)}::uuid[],
-        ${column(({ token }) => token)}::text[],
-        ${column(({ amountMinor }) => amountMinor)}::bigint[],
-        ${column(({ currency }) => currency)}::text[],
-        ${column(({ token }) => tokens[token as Token].status)}::text[]) c
-      on conflict (tenant_id, reference) do update set status = test_provider_charges.status
-      returning reference, status`.execute(tx),
-  );
+  const entries = charges.map(({ reference, token, amountMinor, currency }) => ({
+    reference,
+    token,
+    amount_minor: String(amountMinor),
+    currency,
+    status: tokens[token as Token].status,
+  }));
+  const rows = await callFunction<{ reference: string; status: string }>(ctx.db, {
+    name: 'book_test_charges',
+    text: 'select reference, status from book_test_charges($1, $2, $3)',
+    values: [tenantId, ctx.clock.now(), JSON.stringify(entries)],
+  });
   const standing = new Map(rows.map(({ reference, status }) => [reference, status]));
   return charges.map(({ reference }) => standing.get(reference) as string);
 }
