@@ -138,11 +138,11 @@ begin
 end $$;
 
 -- A part of a paid order that is of one ticket type and becomes tickets. held is what its hold still takes up: quantity,
--- or 0 when there is none; hold_at is where the row of that hold lies. first_number is null unless numbers were promised.
+-- or 0 when there is none; hold_kind is its kind and hold_at where its row lies. first_number is null unless numbers were promised.
 create type order_sale as (
   n integer,
   order_id uuid, transaction_id text, user_id text, event_id uuid, ticket_type_id uuid,
-  quantity smallint, held smallint, hold_at tid, unit_price_minor bigint, first_number integer, seat_ids uuid[],
+  quantity smallint, held smallint, hold_kind text, hold_at tid, unit_price_minor bigint, first_number integer, seat_ids uuid[],
   subtotal_minor bigint, amount_minor bigint, currency text,
   holder_name text, ticket_ids uuid[], actor text, request_id text
 );
@@ -153,6 +153,12 @@ create function issue_tickets(p_tenant uuid, p_now timestamptz, p_sales order_sa
 returns table (n integer, answer json)
 language plpgsql set search_path = public, pg_temp as $$
 begin
+  -- Somebody may ask again with the code of a hold; an order's own is of no more use and goes below.
+  if exists (select from unnest(p_sales) s where s.hold_kind <> 'order') then
+    update holds h set state = 'converted', ended_at = p_now, order_id = s.order_id
+    from unnest(p_sales) s where s.hold_kind <> 'order' and h.tenant_id = p_tenant and h.ctid = s.hold_at;
+  end if;
+
   return query
   with sale as (
     select s.*,
@@ -168,12 +174,8 @@ begin
     where i.tenant_id = p_tenant and i.ticket_type_id = d.ticket_type_id
       and i.ticket_type_id = any (array(select x.ticket_type_id from unnest(p_sales) x))
     returning i.ticket_type_id, i.issued - d.numbers as first, i.version
-  ), converted as (
-    -- Somebody may ask again with the code of a hold; an order's own is of no more use.
-    update holds h set state = 'converted', ended_at = p_now, order_id = s.order_id
-    from sale s where h.tenant_id = p_tenant and h.ctid = s.hold_at and h.kind <> 'order'
   ), done as (
-    delete from holds h using sale s where h.tenant_id = p_tenant and h.ctid = s.hold_at and h.kind = 'order'
+    delete from holds h using sale s where s.hold_kind = 'order' and h.tenant_id = p_tenant and h.ctid = s.hold_at
   ), ticket as (
     select s.n, s.order_id, s.user_id, s.event_id, s.ticket_type_id, s.unit_price_minor, s.currency, s.holder_name, s.actor,
            s.ticket_ids[g.i] as id, g.i, s.seat_ids[g.i] as seat_id,

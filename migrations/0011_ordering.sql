@@ -207,17 +207,6 @@ begin
       insert into holds (tenant_id, id, kind, event_id, ticket_type_id, order_id, user_id, quantity, unit_price_minor, expires_at, created_at)
       select p_tenant, f.hold_id, 'order', f.event_id, f.ticket_type_id, d.order_id, d.user_id, f.quantity, f.unit_price_minor, p_hold_until, p_now
       from fresh f join due d on d.n = f.n
-    ), kept as (
-      -- A hold that is being paid for does not run out while the bank thinks.
-      update holds h set order_id = d.order_id, expires_at = greatest(h.expires_at, p_hold_until)
-      from unnest(v_lines) l join due d on d.n = l.n
-      where not l.fresh and h.tenant_id = p_tenant and h.id = l.hold_id
-        and h.id = any (array(select y.hold_id from unnest(v_lines) y))
-    ), seated as (
-      update seats s set held_until = greatest(s.held_until, p_hold_until)
-      from unnest(v_lines) l join due d on d.n = l.n
-      where l.seat_ids is not null and s.tenant_id = p_tenant and s.id = any (l.seat_ids) and s.held_by = l.group_id
-        and s.id = any (array(select unnest(y.seat_ids) from unnest(v_lines) y))
     ), charged as (
       insert into payments (tenant_id, id, order_id, provider, status, amount_minor, currency, next_poll_at, created_at, updated_at)
       select p_tenant, d.payment_id, d.order_id, d.provider, 'created', d.amount, d.priced_in, p_poll_at, p_now, p_now from due d
@@ -226,15 +215,32 @@ begin
     select p_tenant, d.principal, d.route, d.key, d.request_hash, d.order_id, p_now, p_now + interval '30 seconds' from due d;
   end if;
 
+  -- A hold that is being paid for does not run out while the bank thinks.
+  if 'held' = any (v_outcomes) then
+    with due as (
+      select l.hold_id, l.group_id, l.seat_ids, r.order_id
+      from unnest(v_lines) l join unnest(v_heads) x on x.n = l.n join unnest(v_requests) r on r.n = l.n
+      where not l.fresh and x.subtotal_minor > x.discount_minor
+    ), kept as (
+      update holds h set order_id = d.order_id, expires_at = greatest(h.expires_at, p_hold_until)
+      from due d
+      where h.tenant_id = p_tenant and h.id = d.hold_id and h.id = any (array(select y.hold_id from due y))
+    )
+    update seats s set held_until = greatest(s.held_until, p_hold_until)
+    from due d
+    where d.seat_ids is not null and s.tenant_id = p_tenant and s.id = any (d.seat_ids) and s.held_by = d.group_id
+      and s.id = any (array(select unnest(y.seat_ids) from due y));
+  end if;
+
   -- What is free is sold here and now.
   select array_agg((x.n, r.order_id, r.transaction_id, r.user_id, x.event_id, l.ticket_type_id, l.quantity,
-      case when l.fresh then 0 else l.quantity end, h.ctid, l.unit_price_minor, l.first_number, l.seat_ids, x.subtotal_minor, 0, x.currency,
+      case when l.fresh then 0 else l.quantity end, h.kind, h.ctid, l.unit_price_minor, l.first_number, l.seat_ids, x.subtotal_minor, 0, x.currency,
       x.customer_name, r.ticket_ids[l.place + 1 : l.place + l.quantity], r.principal, r.request_id)::order_sale)
   into v_free
   from unnest(v_heads) x
   join unnest(v_requests) r on r.n = x.n
   join (select y.*, sum(y.quantity) over (partition by y.n order by y.ticket_type_id) - y.quantity as place from unnest(v_lines) y) l on l.n = x.n
-  left join lateral (select ctid from holds where tenant_id = p_tenant and id = l.hold_id and not l.fresh offset 0) h on true
+  left join lateral (select kind, ctid from holds where tenant_id = p_tenant and id = l.hold_id and not l.fresh offset 0) h on true
   where x.subtotal_minor = x.discount_minor;
   if v_free is not null then
     for v_row in select i.n, i.answer from issue_tickets(p_tenant, p_now, v_free) i loop
@@ -399,14 +405,14 @@ begin
     perform end_unpaid_orders(p_tenant, p_now, v_settling);
   end if;
 
-  select array_agg((s.n, o.id, o.transaction_id, o.user_id, o.event_id, l.ticket_type_id, l.quantity, l.quantity, l.ctid, l.unit_price_minor,
+  select array_agg((s.n, o.id, o.transaction_id, o.user_id, o.event_id, l.ticket_type_id, l.quantity, l.quantity, l.kind, l.ctid, l.unit_price_minor,
       l.first_number, l.seat_ids, o.subtotal_minor, o.amount_minor, o.currency, o.customer_name,
       s.ticket_ids[l.place + 1 : l.place + l.quantity], s.actor, s.request_id)::order_sale)
   into v_sales
   from unnest(v_settling) s
   cross join lateral (select * from orders where tenant_id = p_tenant and id = s.order_id offset 0) o
   cross join lateral (
-    select h.ctid, h.ticket_type_id, h.quantity, h.unit_price_minor, h.first_number, h.seat_ids,
+    select h.ctid, h.kind, h.ticket_type_id, h.quantity, h.unit_price_minor, h.first_number, h.seat_ids,
       sum(h.quantity) over (order by h.ticket_type_id) - h.quantity as place
     from holds h where h.tenant_id = p_tenant and h.order_id = s.order_id) l
   where s.outcome = 'paid';

@@ -6,7 +6,7 @@ export type Lane<Item, Result> = { submit(item: Item): Promise<Result> };
 type Waiting<Item, Result> = { item: Item; resolve(result: Result): void; reject(error: unknown): void };
 
 /** What waits when a second flush follows the first, as a share of the largest batch. */
-const EARLY = 1 / 4;
+const EARLY = 1 / 2;
 
 /**
  * A self-clocking batcher: no timer, at most `maxBatch` items in a flush. Alone, an item goes at once; under load the

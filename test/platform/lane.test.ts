@@ -37,9 +37,9 @@ describe('a lane', () => {
     expect(await Promise.all(results)).toEqual([2, 4, 6, 8]);
   });
 
-  it('sends a second behind the first once a quarter of a batch waits, and no third', async () => {
+  it('sends a second behind the first once half a batch waits, and no third', async () => {
     const { batches, flush, letGo } = gatedFlush(double);
-    const lane = createLane({ maxBatch: 12, flush });
+    const lane = createLane({ maxBatch: 6, flush });
     const results = [1, 2, 3, 4, 5, 6, 7, 8].map((item) => lane.submit(item));
     expect(batches).toEqual([[1], [2, 3, 4]]);
     await letGo();
@@ -66,7 +66,7 @@ describe('a lane', () => {
     });
     const items = Array.from({ length: 50 }, (_, i) => i);
     expect(await Promise.all(items.map((item) => lane.submit(item)))).toEqual(double(items));
-    expect(sizes).toEqual([1, 2, 7, 7, 7, 7, 7, 7, 5]);
+    expect(sizes).toEqual([1, 4, 7, 7, 7, 7, 7, 7, 3]);
     expect(order).toEqual(items);
   });
 

@@ -13,7 +13,6 @@ export function requestLog(log: Logger, metrics: Metrics): MiddlewareHandler<App
     const given = c.req.header('x-request-id');
     const requestId = given && GIVEN_ID.test(given) ? given : newId();
     c.set('requestId', requestId);
-    c.set('log', log.child({ requestId }));
     c.header('X-Request-Id', requestId);
     const start = performance.now();
     await next();
@@ -22,8 +21,10 @@ export function requestLog(log: Logger, metrics: Metrics): MiddlewareHandler<App
     const { method } = c.req;
     const { status } = c.res;
     metrics.httpDuration.observe({ method, route, status: String(status) }, ms / 1000);
-    const line = { method, route, status, ms: Math.round(ms) };
-    if (c.error && status >= 500) c.get('log').error({ ...line, err: c.error }, 'request failed');
-    else c.get('log').debug(line, 'request');
+    if (c.error && status >= 500) {
+      log.error({ requestId, method, route, status, ms: Math.round(ms), err: c.error }, 'request failed');
+    } else if (log.isLevelEnabled('debug')) {
+      log.debug({ requestId, method, route, status, ms: Math.round(ms) }, 'request');
+    }
   };
 }
