@@ -77,6 +77,23 @@ language sql stable return (
       and o.status = 'paid' and t.ticket_type_id = p_ticket_type and t.status not in ('cancelled', 'refunded')
   ) share);
 
+-- The counters of an event's ticket types at p_now. A hold that ran out counts as free, whether or not anything has
+-- cleaned it up.
+create function event_counters(p_tenant uuid, p_event uuid, p_now timestamptz)
+returns table (ticket_type_id uuid, capacity integer, held integer, sold integer, available integer, version bigint)
+language plpgsql set search_path = public, pg_temp set plan_cache_mode = force_generic_plan as $$
+begin
+  perform set_config('app.tenant_id', p_tenant::text, true);
+  return query
+  select i.ticket_type_id, i.capacity, i.held - lapsed.quantity, i.sold, i.capacity - i.sold - i.held + lapsed.quantity, i.version
+  from inventory i
+  cross join lateral (
+    select coalesce(sum(h.quantity), 0)::integer as quantity from holds h
+    where h.tenant_id = p_tenant and h.ticket_type_id = i.ticket_type_id and h.state = 'active' and h.expires_at <= p_now) lapsed
+  where i.tenant_id = p_tenant and i.event_id = p_event
+  order by i.ticket_type_id;
+end $$;
+
 create type place_want as (n integer, ticket_type_id uuid, quantity integer, user_id text, customer_email text);
 
 -- Decides who gets places, first come, first served within the batch; a request that does not fit leaves the rest to

@@ -533,7 +533,7 @@ begin
   return true;
 end $$;
 
-grant execute on function place_orders, settle_orders, redeem_promo_codes, retake_places, end_unpaid_orders, issue_tickets, grant_places, customer_share,
+grant execute on function event_counters, place_orders, settle_orders, redeem_promo_codes, retake_places, end_unpaid_orders, issue_tickets, grant_places, customer_share,
   reclaim_expired_holds, reserve_places, lock_seats, release_hold, earlier_outcome, sale_refusal, promo_refusal, find_nft to tessera_app;
 
 reset role;

@@ -1,39 +1,6 @@
-import { sql } from 'kysely';
 import type { Message } from '../../messages.ts';
 import type { TenantId } from '../../platform/ids.ts';
 import type { TenantTx } from '../../platform/tenant-tx.ts';
-
-export type Counter = {
-  ticketTypeId: string;
-  capacity: number;
-  held: number;
-  sold: number;
-  available: number;
-  version: bigint;
-};
-
-/**
- * The counters of an event's ticket types at `now`. A hold that ran out counts as free, whether or not anything has
- * cleaned it up.
- */
-export async function readCounters(
-  tx: TenantTx,
-  tenantId: TenantId,
-  eventId: string,
-  now: Date,
-): Promise<Counter[]> {
-  const { rows } = await sql<Counter>`
-    select i.ticket_type_id as "ticketTypeId", i.capacity, i.held - coalesce(lapsed.quantity, 0) as held, i.sold,
-           i.capacity - i.sold - i.held + coalesce(lapsed.quantity, 0) as available, i.version
-    from inventory i
-    left join lateral (
-      select sum(h.quantity)::integer as quantity from holds h
-      where h.tenant_id = i.tenant_id and h.ticket_type_id = i.ticket_type_id and h.state = 'active' and h.expires_at <= ${now}
-    ) lapsed on true
-    where i.tenant_id = ${tenantId} and i.event_id = ${eventId}
-    order by i.ticket_type_id`.execute(tx);
-  return rows;
-}
 
 /** Whether anything of the event, or of one of its ticket types, was ever sold or is held now. */
 export async function hasSales(

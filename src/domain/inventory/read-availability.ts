@@ -1,14 +1,15 @@
 import type { AppContext } from '../../context.ts';
 import { tenantKey, unversioned } from '../../platform/cache.ts';
 import type { TenantId } from '../../platform/ids.ts';
-import { withTenant } from '../../platform/tenant-tx.ts';
-import { readCounters } from './queries.ts';
+import { callFunction } from '../../platform/tenant-tx.ts';
 
 export type Availability = {
   eventId: string;
   asOf: string;
-  ticketTypes: { ticketTypeId: string; capacity: number; held: number; sold: number; available: number }[];
+  ticketTypes: Counter[];
 };
+
+type Counter = { ticketTypeId: string; capacity: number; held: number; sold: number; available: number };
 
 /** Holds run out without anybody writing, so what is cached may be this much too low, never too high for a sale. */
 const TTL_SECONDS = 10;
@@ -31,7 +32,11 @@ export async function refreshAvailability(
   eventId: string,
 ): Promise<Availability> {
   const now = ctx.clock.now();
-  const counters = await withTenant(ctx.db, tenantId, (tx) => readCounters(tx, tenantId, eventId, now));
+  const counters = await callFunction<Counter & { version: bigint }>(ctx.db, {
+    name: 'event_counters',
+    text: `select ticket_type_id as "ticketTypeId", capacity, held, sold, available, version from event_counters($1, $2, $3)`,
+    values: [tenantId, eventId, now],
+  });
   const availability: Availability = {
     eventId,
     asOf: now.toISOString(),
