@@ -8,7 +8,7 @@ const SPREAD = { tenants: 50, types: 20 };
 
 export const purchaseSpread: Bench = {
   name: 'purchase-spread',
-  what: 'paid purchases over HTTP of 1,000 ticket types of 50 tenants, 64 callers ÷ pgbench, our own functions one by one, 16 clients',
+  what: 'paid purchases over HTTP of 1,000 ticket types of 50 tenants, 256 callers ÷ pgbench, our own functions one by one, 16 clients',
   aim: 1,
   async run(server, effort, say) {
     const scene = await openScene(server, SPREAD);
@@ -24,7 +24,7 @@ export const purchaseSpread: Bench = {
       return await compare(
         effort,
         [scene.database, naive.database],
-        (seconds) => sell(scene.api, scene.sales, scene.tokens, { callers: 64, seconds, say }),
+        (seconds) => sell(scene.api, scene.sales, scene.tokens, { callers: 256, seconds, say }),
         (seconds) =>
           runPgbench(naive.database.url('tessera_app'), { script, clients: 16, seconds, variables }),
         say,

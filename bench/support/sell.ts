@@ -2,18 +2,17 @@ import type { Api } from './api.ts';
 import { drive, type Load } from './load.ts';
 import { type OnSale, purchaseOf } from './sale.ts';
 
-/** Buyers who all want a ticket of `sales`, each of the next in turn. @throws Error when anybody is refused */
+/** Buyers who all want a ticket of `sales`, each of any. @throws Error when anybody is refused */
 export async function sell(
   api: Api,
   sales: OnSale[],
   tokens: Map<string, string[]>,
   options: { callers: number; seconds: number; say: (line: string) => void },
 ): Promise<number> {
-  let turn = 0;
   const load = await drive(api, {
     ...options,
     next(caller) {
-      const sale = sales[turn++ % sales.length] as OnSale;
+      const sale = sales[Math.floor(Math.random() * sales.length)] as OnSale;
       const own = tokens.get(sale.tenantId) as string[];
       return purchaseOf(sale, own[caller % own.length] as string);
     },

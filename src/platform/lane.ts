@@ -18,21 +18,26 @@ const EARLY = 1 / 2;
 export function createLane<Item, Result>(options: {
   maxBatch: number;
   flush: (items: Item[]) => Promise<Result[]>;
+  /** Waits until there is room for one more flush; what arrives meanwhile goes along. Returns how to leave again. */
+  enter?: (() => Promise<() => void>) | undefined;
 }): Lane<Item, Result> {
-  const { maxBatch, flush } = options;
+  const { maxBatch, flush, enter } = options;
   let waiting: Waiting<Item, Result>[] = [];
   let running = 0;
 
   function start(): void {
     while (waiting.length > 0 && (running === 0 || (running === 1 && waiting.length >= maxBatch * EARLY))) {
-      void run(waiting.slice(0, maxBatch));
-      waiting = waiting.slice(maxBatch);
+      void run();
     }
   }
 
-  async function run(batch: Waiting<Item, Result>[]): Promise<void> {
+  async function run(): Promise<void> {
     running++;
+    const leave = enter && (await enter());
+    const batch = waiting.slice(0, maxBatch);
+    waiting = waiting.slice(maxBatch);
     await attempt(batch);
+    leave?.();
     running--;
     start();
   }
@@ -63,18 +68,24 @@ export function createLane<Item, Result>(options: {
   };
 }
 
-/** Lanes by key; a lane that is idle is forgotten. */
+/**
+ * Lanes by key; a lane that is idle is forgotten. Of all lanes together at most `atOnce` flushes are under way: where more
+ * would wait for a connection anyway, a batch is only closed when its turn has come.
+ */
 export function createLanes<Item, Result>(options: {
   maxBatch: number;
   flush: (key: string, items: Item[]) => Promise<Result[]>;
+  atOnce?: number;
 }): { submit(key: string, item: Item): Promise<Result> } {
+  const { maxBatch, flush, atOnce } = options;
+  const enter = atOnce === undefined ? undefined : createRoom(atOnce);
   const lanes = new Map<string, { lane: Lane<Item, Result>; users: number }>();
   return {
     async submit(key, item) {
       let entry = lanes.get(key);
       if (!entry) {
-        const { maxBatch, flush } = options;
-        entry = { lane: createLane({ maxBatch, flush: (items) => flush(key, items) }), users: 0 };
+        const lane = createLane<Item, Result>({ maxBatch, flush: (items) => flush(key, items), enter });
+        entry = { lane, users: 0 };
         lanes.set(key, entry);
       }
       entry.users++;
@@ -84,5 +95,21 @@ export function createLanes<Item, Result>(options: {
         if (--entry.users === 0) lanes.delete(key);
       }
     },
+  };
+}
+
+/** Lets `size` in at once, the others in the order they came. */
+function createRoom(size: number): () => Promise<() => void> {
+  const queue: (() => void)[] = [];
+  let free = size;
+  function leave(): void {
+    const next = queue.shift();
+    if (next) next();
+    else free++;
+  }
+  return async () => {
+    if (free > 0) free--;
+    else await new Promise<void>((resolve) => queue.push(resolve));
+    return leave;
   };
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../src/api/app.ts';
 import type { OrderAnswer } from '../../src/domain/orders/schema.ts';
-import { buy, openSale, samplePurchase } from '../support/samples.ts';
+import { buy, openSale, samplePurchase, sampleTicketType } from '../support/samples.ts';
 import {
   createTestContext,
   createTestTenant,
@@ -49,6 +49,37 @@ describe('POST /tickets/purchase', () => {
     expect(await counters(event.id)).toEqual({ capacity: 100, held: 0, sold: 3, issued: 3 });
     const { body } = await tenant.alice.get<{ ticketTypes: unknown[] }>(`/events/${event.id}/availability`);
     expect(body.ticketTypes).toMatchObject([{ available: 97, sold: 3, held: 0 }]);
+  });
+
+  it('sells several types of two tenants at the same time, each with its own counter and numbers', async () => {
+    const types = Array.from({ length: 6 }, (_, i) => sampleTicketType({ name: `Type ${i}`, capacity: 8 }));
+    const deadlocks = async () =>
+      (
+        await ctx.database.owner.query(
+          'select deadlocks from pg_stat_database where datname = current_database()',
+        )
+      ).rows[0].deadlocks;
+    const before = await deadlocks();
+    const sellOut = async (owner: TestTenant) => {
+      const { event } = await openSale(owner, { event: { ticketTypes: types } });
+      const asked = Array.from(
+        { length: 60 },
+        (_, i) => event.ticketTypes[i % 6] as (typeof event.ticketTypes)[0],
+      );
+      const answers = await Promise.all(
+        asked.map((type) =>
+          owner.alice.post<OrderAnswer>('/tickets/purchase', samplePurchase(type), { key: randomUUID() }),
+        ),
+      );
+      expect(answers.filter(({ status }) => status === 201)).toHaveLength(48);
+      expect(answers.filter(({ status }) => status === 409)).toHaveLength(12);
+      const numbers = answers.flatMap(({ body }) => body.tickets?.map((ticket) => ticket.ticketNumber) ?? []);
+      expect(numbers.sort()).toEqual(
+        event.ticketTypes.flatMap((_, i) => Array.from({ length: 8 }, (_, n) => `00${i + 1}-000000${n + 1}`)),
+      );
+    };
+    await Promise.all([sellOut(tenant), sellOut(other)]);
+    expect(await deadlocks()).toEqual(before);
   });
 
   it('commits order, tickets, history, record and messages together', async () => {

@@ -167,6 +167,35 @@ describe('lanes', () => {
     expect(new Set(seen)).toEqual(new Set(['aa', 'bb', 'cc']));
   });
 
+  it('close a batch only when its turn has come, where only so many may flush at once', async () => {
+    const { batches, flush, letGo } = gatedFlush(double);
+    const lanes = createLanes({ maxBatch: 10, atOnce: 1, flush: (_key, items: number[]) => flush(items) });
+    const results = [lanes.submit('a', 1), lanes.submit('b', 10)];
+    await delay(1);
+    results.push(lanes.submit('b', 11), lanes.submit('c', 20), lanes.submit('b', 12));
+    await delay(1);
+    expect(batches).toEqual([[1]]);
+    await letGo();
+    expect(batches).toEqual([[1], [10, 11, 12]]);
+    await letGo();
+    expect(batches).toEqual([[1], [10, 11, 12], [20]]);
+    await letGo();
+    expect(await Promise.all(results)).toEqual([2, 20, 22, 40, 24]);
+  });
+
+  it('leave room again after a flush that failed', async () => {
+    const lanes = createLanes({
+      maxBatch: 10,
+      atOnce: 1,
+      flush: async (key, items: number[]) => {
+        if (key === 'bad') throw new RangeError('bad');
+        return double(items);
+      },
+    });
+    await expect(lanes.submit('bad', 1)).rejects.toThrow('bad');
+    expect(await lanes.submit('good', 2)).toBe(4);
+  });
+
   it('start again after they were idle', async () => {
     const lanes = createLanes({ maxBatch: 10, flush: async (_key, items: number[]) => double(items) });
     for (let i = 0; i < 3; i++) expect(await lanes.submit('key', i)).toBe(i * 2);
