@@ -25,6 +25,23 @@ language sql immutable return case
   else 'resume'
 end;
 
+-- A request that was refused under a lock may be the twin of one that took the last place while it waited for that lock:
+-- what became of the twin is its answer. Asked when the locks are held, so what the twin did is seen.
+create type refused_request as (n integer, principal text, route text, key text, request_hash bytea);
+create function twin_outcomes(p_tenant uuid, p_now timestamptz, p_refused refused_request[])
+returns table (n integer, outcome text, details json)
+language plpgsql set search_path = public, pg_temp as $$
+begin
+  return query
+  select r.n, earlier_outcome(1, r.request_hash, k, p_now),
+    case when k.status is not null then json_build_object('status', k.status, 'body', k.response)
+      else json_build_object('orderId', k.subject_id) end
+  from unnest(p_refused) r
+  cross join lateral (
+    select * from idempotency_keys
+    where tenant_id = p_tenant and principal = r.principal and route = r.route and key = r.key offset 0) k;
+end $$;
+
 -- What keeps a ticket type from being sold at p_now; null when nothing does.
 create function sale_refusal(p_type ticket_types, p_event events, p_now timestamptz) returns text
 language sql immutable return case

@@ -52,6 +52,15 @@ begin
     v_details[v_grant.n] := v_details[v_grant.n]::jsonb || jsonb_build_object('available', v_grant.available);
   end loop;
 
+  for v_grant in
+    select * from twin_outcomes(p_tenant, p_now, array(
+      select (r.n, r.principal, r.route, r.key, r.request_hash)::refused_request from unnest(v_requests) r
+      where not v_outcomes[r.n] = any ('{wanted,replay,resume,in_flight,key_reused}')))
+  loop
+    v_outcomes[v_grant.n] := v_grant.outcome;
+    v_details[v_grant.n] := v_grant.details;
+  end loop;
+
   return query
   with wanted as (
     select r.*, sum(r.quantity) over (partition by r.ticket_type_id order by r.n) - r.quantity as place
@@ -214,6 +223,15 @@ begin
   from (select distinct s.ticket_type_id from seats s
         where s.tenant_id = p_tenant and s.held_until <= p_now and s.id = any (array(
           select unnest(r.seat_ids) from unnest(v_requests) r where v_outcomes[r.n] = 'won'))) x;
+
+  for v_row in
+    select * from twin_outcomes(p_tenant, p_now, array(
+      select (r.n, r.principal, r.route, r.key, r.request_hash)::refused_request from unnest(v_requests) r
+      where not v_outcomes[r.n] = any ('{won,replay,resume,in_flight,key_reused}')))
+  loop
+    v_outcomes[v_row.n] := v_row.outcome;
+    v_details[v_row.n] := v_row.details;
+  end loop;
 
   return query
   with won as (

@@ -252,6 +252,15 @@ begin
     from unnest(v_requests) r where v_outcomes[r.n] = 'sold';
   end if;
 
+  for v_row in
+    select * from twin_outcomes(p_tenant, p_now, array(
+      select (r.n, r.principal, r.route, r.key, r.request_hash)::refused_request from unnest(v_requests) r
+      where not v_outcomes[r.n] = any ('{wanted,held,sold,replay,resume,in_flight,key_reused}')))
+  loop
+    v_outcomes[v_row.n] := v_row.outcome;
+    v_details[v_row.n] := v_row.details;
+  end loop;
+
   return query
   select r.n, case when v_outcomes[r.n] in ('wanted', 'held') then 'placed' else v_outcomes[r.n] end,
     case when v_outcomes[r.n] in ('wanted', 'held') then json_build_object('eventId', x.event_id, 'quantity', x.quantity,
@@ -533,7 +542,7 @@ begin
   return true;
 end $$;
 
-grant execute on function event_counters, place_orders, settle_orders, redeem_promo_codes, retake_places, end_unpaid_orders, issue_tickets, grant_places, customer_share,
+grant execute on function event_counters, twin_outcomes, place_orders, settle_orders, redeem_promo_codes, retake_places, end_unpaid_orders, issue_tickets, grant_places, customer_share,
   reclaim_expired_holds, reserve_places, lock_seats, release_hold, earlier_outcome, sale_refusal, promo_refusal, find_nft to tessera_app;
 
 reset role;

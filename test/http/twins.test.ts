@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createApp } from '../../src/api/app.ts';
 import { createTestProvider } from '../../src/domain/payments/test-provider.ts';
+import type { SeatMapView } from '../../src/domain/seats/schema.ts';
 import { createMemoryCache } from '../../src/platform/cache-memory.ts';
 import { createMetrics } from '../../src/platform/metrics.ts';
 import { openSale, samplePurchase } from '../support/samples.ts';
@@ -74,6 +75,41 @@ it('refuses a payment once, with the same words to both', async () => {
     expect(withoutRequestId(other)).toEqual(withoutRequestId(one));
   }
   expect(await count('orders')).toBe(before + 10);
+});
+
+it('tells the twin of the last sale what that sale was told, and not that all is sold', async () => {
+  for (let round = 0; round < 25; round++) {
+    const { type } = await openSale(tenant, { type: { capacity: 1 } });
+    const [one, other] = await askBoth('/tickets/purchase', samplePurchase(type));
+    expect(one.status).toBe(201);
+    expect(withoutTime(other)).toEqual(withoutTime(one));
+  }
+});
+
+it('tells the twin who reserves the last place, or buys a reservation, the same', async () => {
+  for (let round = 0; round < 25; round++) {
+    const { type } = await openSale(tenant, { type: { capacity: 2 } });
+    const { payment, ...wanted } = samplePurchase(type, { quantity: 2 });
+    const [reserved, again] = await askBoth('/tickets/reserve', wanted);
+    expect(reserved.status).toBe(201);
+    expect(withoutTime(again)).toEqual(withoutTime(reserved));
+    const booking = { reservationId: reserved.body.reservationId, payment };
+    const [one, other] = await askBoth('/tickets/purchase', booking);
+    expect(one.status).toBe(201);
+    expect(other.body).toEqual(one.body);
+  }
+});
+
+it('locks seats once for both twins', async () => {
+  const { event, type } = await openSale(tenant);
+  const seats = Array.from({ length: 25 }, (_, i) => ({ number: String(i + 1) }));
+  const sections = [{ name: 'Stalls', ticketTypeId: type.id, rows: [{ label: '1', seats }] }];
+  const { body: map } = await tenant.organiser.put<SeatMapView>(`/events/${event.id}/seat-map`, { sections });
+  for (const { id } of map.sections[0]?.rows[0]?.seats ?? []) {
+    const [one, other] = await askBoth('/seats/lock', { eventId: event.id, seatIds: [id] });
+    expect(one.status).toBe(201);
+    expect(withoutTime(other)).toEqual(withoutTime(one));
+  }
 });
 
 it('reserves once', async () => {
