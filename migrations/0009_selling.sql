@@ -11,9 +11,6 @@ set role tessera_owner;
 
 create index idempotency_keys_of_subject on idempotency_keys (tenant_id, subject_id);
 
--- Every request comes with the key under which it may be repeated.
-create type request_key as (principal text, route text, key text, request_hash bytea);
-
 -- What became of an earlier request with the same key; null when there was none. Of two in one batch the second waits.
 create function earlier_outcome(p_nth bigint, p_hash bytea, p_earlier idempotency_keys, p_now timestamptz) returns text
 language sql immutable return case

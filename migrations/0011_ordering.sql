@@ -430,7 +430,7 @@ begin
   with issued as (
     select i.n, i.answer from issue_tickets(p_tenant, p_now, v_sales) i where v_sales is not null
   ), answer as (
-    select s.n, s.key_at, s.outcome, s.payment_status,
+    select s.n, s.key_at, s.outcome,
       case when i.n is not null then 201 when s.outcome = 'failed' then 402 else 409 end as status,
       coalesce(i.answer, json_build_object('orderId', s.order_id,
         'failureCode', case s.outcome when 'refund_due' then 'paid_too_late' else s.failure_code end)) as body
