@@ -58,6 +58,7 @@ create function find_nft(p_mint text) returns table (tenant_id uuid, ticket_id u
   begin atomic
     select t.tenant_id, t.id from tickets t where t.nft_mint = p_mint;
   end;
+grant execute on function find_nft to tessera_app;
 
 create table ticket_state_rules (
   from_status text not null,

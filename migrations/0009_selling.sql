@@ -11,32 +11,46 @@ set role tessera_owner;
 
 create index idempotency_keys_of_subject on idempotency_keys (tenant_id, subject_id);
 
--- What became of an earlier request with the same key; null when there was none. Of two in one batch the second waits.
-create function earlier_outcome(p_nth bigint, p_hash bytea, p_earlier idempotency_keys, p_now timestamptz) returns text
-language sql immutable return case
-  when p_nth > 1 then 'in_flight'
-  when (p_earlier).key is null then null
-  when (p_earlier).request_hash <> p_hash then 'key_reused'
-  when (p_earlier).status is not null then 'replay'
-  when (p_earlier).locked_until > p_now then 'in_flight'
-  else 'resume'
-end;
+-- A request as far as it may be a repetition.
+create type keyed_request as (n integer, principal text, route text, key text, request_hash bytea);
 
--- A request that was refused under a lock may be the twin of one that took the last place while it waited for that lock:
--- what became of the twin is its answer. Asked when the locks are held, so what the twin did is seen.
-create type refused_request as (n integer, principal text, route text, key text, request_hash bytea);
-create function twin_outcomes(p_tenant uuid, p_now timestamptz, p_refused refused_request[])
+-- What became of earlier requests with the same keys: replay with the answer, resume with the order, in_flight or
+-- key_reused; outcome is null where there was none. Of two in one batch the second waits.
+create function earlier_outcomes(p_tenant uuid, p_now timestamptz, p_requests keyed_request[])
 returns table (n integer, outcome text, details json)
 language plpgsql set search_path = public, pg_temp as $$
 begin
   return query
-  select r.n, earlier_outcome(1, r.request_hash, k, p_now),
+  select r.n,
+    case
+      when row_number() over (partition by r.principal, r.route, r.key order by r.n) > 1 then 'in_flight'
+      when k.key is null then null
+      when k.request_hash <> r.request_hash then 'key_reused'
+      when k.status is not null then 'replay'
+      when k.locked_until > p_now then 'in_flight'
+      else 'resume'
+    end,
     case when k.status is not null then json_build_object('status', k.status, 'body', k.response)
-      else json_build_object('orderId', k.subject_id) end
-  from unnest(p_refused) r
-  cross join lateral (
+      when k.key is not null then json_build_object('orderId', k.subject_id) end
+  from unnest(p_requests) r
+  left join lateral (
     select * from idempotency_keys
-    where tenant_id = p_tenant and principal = r.principal and route = r.route and key = r.key offset 0) k;
+    where tenant_id = p_tenant and principal = r.principal and route = r.route and key = r.key offset 0) k on true;
+end $$;
+
+-- A request that was refused under a lock may be the twin of one that took the last place while it waited for that lock:
+-- what became of the twin is its answer. Asked when the locks are held, so what the twin did is seen.
+create function answer_twins(p_tenant uuid, p_now timestamptz, p_refused keyed_request[], inout p_outcomes text[], inout p_details json[])
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  v_row record;
+begin
+  for v_row in
+    select * from earlier_outcomes(p_tenant, p_now, p_refused) e where p_refused <> '{}' and e.outcome is not null
+  loop
+    p_outcomes[v_row.n] := v_row.outcome;
+    p_details[v_row.n] := v_row.details;
+  end loop;
 end $$;
 
 -- What keeps a ticket type from being sold at p_now; null when nothing does.
@@ -261,5 +275,8 @@ begin
     'discountMinor', s.subtotal_minor - s.amount_minor, 'amountMinor', s.amount_minor, 'currency', s.currency, 'tickets', s.tickets)
   from sold s;
 end $$;
+
+grant execute on function earlier_outcomes, answer_twins, sale_refusal, reclaim_expired_holds, customer_share, event_counters, grant_places,
+  issue_tickets to tessera_app;
 
 reset role;

@@ -27,16 +27,14 @@ begin
   from (
     select r.n,
       coalesce(
-        earlier_outcome(row_number() over (partition by r.principal, r.route, r.key order by r.n), r.request_hash, k, p_now),
+        k.outcome,
         sale_refusal(t, e, p_now),
         case when t.is_seated then 'seats_required' when r.quantity > t.per_order_limit then 'limit_exceeded' else 'wanted' end
       ) as outcome,
-      case when k.status is not null then json_build_object('status', k.status, 'body', k.response)
-        else json_build_object('limit', t.per_order_limit, 'customerLimit', t.per_customer_limit) end as details
+      coalesce(k.details, json_build_object('limit', t.per_order_limit, 'customerLimit', t.per_customer_limit)) as details
     from unnest(v_requests) r
-    left join lateral (
-      select * from idempotency_keys
-      where tenant_id = p_tenant and principal = r.principal and route = r.route and key = r.key offset 0) k on true
+    left join earlier_outcomes(p_tenant, p_now, array(
+      select (x.n, x.principal, x.route, x.key, x.request_hash)::keyed_request from unnest(v_requests) x)) k on k.n = r.n
     left join lateral (
       select * from ticket_types where tenant_id = p_tenant and id = r.ticket_type_id and event_id = r.event_id offset 0) t on true
     left join lateral (select * from events where tenant_id = p_tenant and id = r.event_id offset 0) e on true
@@ -52,14 +50,10 @@ begin
     v_details[v_grant.n] := v_details[v_grant.n]::jsonb || jsonb_build_object('available', v_grant.available);
   end loop;
 
-  for v_grant in
-    select * from twin_outcomes(p_tenant, p_now, array(
-      select (r.n, r.principal, r.route, r.key, r.request_hash)::refused_request from unnest(v_requests) r
-      where not v_outcomes[r.n] = any ('{wanted,replay,resume,in_flight,key_reused}')))
-  loop
-    v_outcomes[v_grant.n] := v_grant.outcome;
-    v_details[v_grant.n] := v_grant.details;
-  end loop;
+  select t.* into v_outcomes, v_details
+  from answer_twins(p_tenant, p_now, array(
+    select (r.n, r.principal, r.route, r.key, r.request_hash)::keyed_request from unnest(v_requests) r
+    where not v_outcomes[r.n] = any ('{wanted,replay,resume,in_flight,key_reused}')), v_outcomes, v_details) t;
 
   return query
   with wanted as (
@@ -128,14 +122,13 @@ begin
   from (
     select r.n,
       coalesce(
-        earlier_outcome(row_number() over (partition by r.principal, r.route, r.key order by r.n), r.request_hash, k, p_now),
+        k.outcome,
         case when e.id is null then 'not_found' when not e.is_active then 'not_on_sale'
           when cardinality(r.seat_ids) = 0 then 'no_seats' else 'wanted' end) as outcome,
-      case when k.status is not null then json_build_object('status', k.status, 'body', k.response) else '{}'::json end as details
+      coalesce(k.details, '{}') as details
     from unnest(v_requests) r
-    left join lateral (
-      select * from idempotency_keys
-      where tenant_id = p_tenant and principal = r.principal and route = r.route and key = r.key offset 0) k on true
+    left join earlier_outcomes(p_tenant, p_now, array(
+      select (x.n, x.principal, x.route, x.key, x.request_hash)::keyed_request from unnest(v_requests) x)) k on k.n = r.n
     left join lateral (select * from events where tenant_id = p_tenant and id = r.event_id offset 0) e on true
   ) c;
 
@@ -224,14 +217,10 @@ begin
         where s.tenant_id = p_tenant and s.held_until <= p_now and s.id = any (array(
           select unnest(r.seat_ids) from unnest(v_requests) r where v_outcomes[r.n] = 'won'))) x;
 
-  for v_row in
-    select * from twin_outcomes(p_tenant, p_now, array(
-      select (r.n, r.principal, r.route, r.key, r.request_hash)::refused_request from unnest(v_requests) r
-      where not v_outcomes[r.n] = any ('{won,replay,resume,in_flight,key_reused}')))
-  loop
-    v_outcomes[v_row.n] := v_row.outcome;
-    v_details[v_row.n] := v_row.details;
-  end loop;
+  select t.* into v_outcomes, v_details
+  from answer_twins(p_tenant, p_now, array(
+    select (r.n, r.principal, r.route, r.key, r.request_hash)::keyed_request from unnest(v_requests) r
+    where not v_outcomes[r.n] = any ('{won,replay,resume,in_flight,key_reused}')), v_outcomes, v_details) t;
 
   return query
   with won as (
@@ -314,5 +303,7 @@ begin
   end if;
   return v_event;
 end $$;
+
+grant execute on function reserve_places, lock_seats, release_hold to tessera_app;
 
 reset role;

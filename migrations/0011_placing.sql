@@ -1,6 +1,6 @@
 set role tessera_owner;
 
--- Orders: from a reservation, a seat lock or an offer, or directly; and what the payment makes of them.
+-- Orders: from a reservation, a seat lock or an offer, or directly.
 
 create type order_request as (
   n integer, -- position in the batch, from 1
@@ -63,7 +63,7 @@ begin
   from (
     select r.n,
       coalesce(
-        earlier_outcome(row_number() over (partition by r.principal, r.route, r.key order by r.n), r.request_hash, k, p_now),
+        k.outcome,
         case when r.hold_code is not null then 'from_hold' end,
         sale_refusal(t, e, p_now),
         case when t.is_seated then 'seats_required' when r.quantity > t.per_order_limit then 'limit_exceeded'
@@ -73,13 +73,10 @@ begin
           when r.promo_code is null and t.price_minor > 0 and r.has_payment is not true then 'payment_missing'
           else 'wanted' end
       ) as outcome,
-      case when k.status is not null then json_build_object('status', k.status, 'body', k.response)
-        when k.key is not null then json_build_object('orderId', k.subject_id)
-        else json_build_object('limit', t.per_order_limit, 'customerLimit', t.per_customer_limit) end as details
+      coalesce(k.details, json_build_object('limit', t.per_order_limit, 'customerLimit', t.per_customer_limit)) as details
     from unnest(v_requests) r
-    left join lateral (
-      select * from idempotency_keys
-      where tenant_id = p_tenant and principal = r.principal and route = r.route and key = r.key offset 0) k on true
+    left join earlier_outcomes(p_tenant, p_now, array(
+      select (x.n, x.principal, x.route, x.key, x.request_hash)::keyed_request from unnest(v_requests) x)) k on k.n = r.n
     left join lateral (
       select * from ticket_types where tenant_id = p_tenant and id = r.ticket_type_id and event_id = r.event_id offset 0) t on true
     left join lateral (select * from events where tenant_id = p_tenant and id = r.event_id offset 0) e on true
@@ -252,14 +249,10 @@ begin
     from unnest(v_requests) r where v_outcomes[r.n] = 'sold';
   end if;
 
-  for v_row in
-    select * from twin_outcomes(p_tenant, p_now, array(
-      select (r.n, r.principal, r.route, r.key, r.request_hash)::refused_request from unnest(v_requests) r
-      where not v_outcomes[r.n] = any ('{wanted,held,sold,replay,resume,in_flight,key_reused}')))
-  loop
-    v_outcomes[v_row.n] := v_row.outcome;
-    v_details[v_row.n] := v_row.details;
-  end loop;
+  select t.* into v_outcomes, v_details
+  from answer_twins(p_tenant, p_now, array(
+    select (r.n, r.principal, r.route, r.key, r.request_hash)::keyed_request from unnest(v_requests) r
+    where not v_outcomes[r.n] = any ('{wanted,held,sold,replay,resume,in_flight,key_reused}')), v_outcomes, v_details) t;
 
   return query
   select r.n, case when v_outcomes[r.n] in ('wanted', 'held') then 'placed' else v_outcomes[r.n] end,
@@ -315,234 +308,6 @@ begin
   return v_heads;
 end $$;
 
-create type order_settlement as (
-  n integer,
-  order_id uuid, payment_id uuid,
-  payment_status text, -- succeeded, failed, requires_action or unknown
-  provider_reference text, failure_code text,
-  ticket_ids uuid[], actor text, request_id text
-);
-
--- A settlement with what it meets: what comes of it, and where its rows lie. Rows of an order that waits for its payment
--- change under the lock of its counter only, so they stay where they are for as long as that is held.
-create type settling as (
-  n integer,
-  order_id uuid, payment_id uuid,
-  payment_status text, provider_reference text, failure_code text,
-  ticket_ids uuid[], actor text, request_id text,
-  outcome text, pending boolean, order_at tid, payment_at tid, key_at tid
-);
-
--- Brings what the provider said into the orders. Success confirms the order, ends its hold and issues the tickets;
--- failure frees the places; anything else only records that the outcome is open. Money that arrives when the places are
--- gone, or for an order that ended meanwhile, goes back. An order that is no longer pending takes no second effect.
--- Outcomes: paid, failed, open, refund_due, unchanged.
-create function settle_orders(p_tenant uuid, p_now timestamptz, p_poll_at timestamptz, p_settlements json)
-returns table (n integer, outcome text, details json)
-language plpgsql set search_path = public, pg_temp set plan_cache_mode = force_generic_plan as $$
-declare
-  v_settlements order_settlement[];
-  v_settling settling[];
-  v_row record;
-  v_sales order_sale[];
-  v_stepped integer;
-begin
-  perform set_config('app.tenant_id', p_tenant::text, true);
-  select array_agg(s order by s.n) into v_settlements from json_populate_recordset(null::order_settlement, p_settlements) s;
-
-  -- Counters first, each in one order, as everywhere.
-  perform from inventory i
-  where i.tenant_id = p_tenant and i.ticket_type_id = any (array(
-    select distinct h.ticket_type_id from unnest(v_settlements) s
-    cross join lateral (select ticket_type_id from holds where tenant_id = p_tenant and order_id = s.order_id offset 0) h))
-  order by i.ticket_type_id for update;
-
-  select array_agg((s.n, s.order_id, s.payment_id, s.payment_status, s.provider_reference, s.failure_code, s.ticket_ids, s.actor,
-      s.request_id,
-      case
-        when o.id is null or p.id is null then 'unchanged'
-        when s.nth > 1 then 'unchanged'
-        when o.status <> 'pending' and s.payment_status = 'succeeded' and p.status <> 'succeeded' and o.status <> 'paid' then 'refund_due'
-        when o.status <> 'pending' then 'unchanged'
-        when s.payment_status = 'failed' then 'failed'
-        when s.payment_status <> 'succeeded' then 'open'
-        when h.active then 'paid'
-        else 'late'
-      end, o.status = 'pending', o.ctid, p.ctid, k.ctid)::settling order by s.n)
-  into v_settling
-  from (select x.*, row_number() over (partition by x.order_id order by x.n) as nth from unnest(v_settlements) x) s
-  left join lateral (select ctid, id, status from orders where tenant_id = p_tenant and id = s.order_id offset 0) o on true
-  left join lateral (
-    select ctid, id, status from payments where tenant_id = p_tenant and id = s.payment_id and order_id = s.order_id offset 0) p on true
-  left join lateral (
-    select bool_and(state = 'active') as active from holds where tenant_id = p_tenant and order_id = s.order_id) h on true
-  left join lateral (
-    select ctid from idempotency_keys where tenant_id = p_tenant and subject_id = s.order_id and status is null limit 1) k on true;
-
-  -- The hold ran out and somebody may have its places: honour the payment if they are still there.
-  for v_row in select s.n, s.order_id from unnest(v_settling) s where s.outcome = 'late' order by s.n loop
-    v_settling[v_row.n].outcome := case when retake_places(p_tenant, p_now, v_row.order_id) then 'paid' else 'refund_due' end;
-  end loop;
-
-  with stepped as (
-    update orders o
-    set status = case s.outcome when 'paid' then 'paid' else 'failed' end, version = o.version + 1, updated_at = p_now,
-        hold_group = case s.outcome when 'paid' then o.hold_group end,
-        failure_code = case s.outcome when 'paid' then null when 'refund_due' then 'paid_too_late' else s.failure_code end
-    from unnest(v_settling) s
-    where s.outcome in ('paid', 'failed', 'refund_due') and o.tenant_id = p_tenant and o.ctid = s.order_at and o.status = 'pending'
-    returning o.id, o.version, o.status, o.failure_code, s.actor
-  ), noted as (
-    insert into order_state_transitions (tenant_id, order_id, version, from_status, to_status, at, actor, reason)
-    select p_tenant, o.id, o.version, 'pending', o.status, p_now, o.actor, o.failure_code from stepped o
-  )
-  select count(*) into v_stepped from stepped;
-  if v_stepped <> (select count(*) from unnest(v_settling) s where s.pending and s.outcome in ('paid', 'failed', 'refund_due')) then
-    raise exception 'an order moved without its counter' using errcode = 'serialization_failure';
-  end if;
-
-  update payments p
-  set status = s.payment_status, provider_reference = coalesce(s.provider_reference, p.provider_reference),
-      failure_code = s.failure_code, attempts = p.attempts + 1, updated_at = p_now,
-      refunded_minor = case s.outcome when 'refund_due' then p.amount_minor else p.refunded_minor end,
-      next_poll_at = case s.outcome when 'open' then p_poll_at end
-  from unnest(v_settling) s
-  where s.outcome <> 'unchanged' and p.tenant_id = p_tenant and p.ctid = s.payment_at
-    and p.status in ('created', 'unknown', 'requires_action', 'failed');
-
-  if exists (select from unnest(v_settling) s where s.outcome in ('failed', 'refund_due')) then
-    perform end_unpaid_orders(p_tenant, p_now, v_settling);
-  end if;
-
-  select array_agg((s.n, o.id, o.transaction_id, o.user_id, o.event_id, l.ticket_type_id, l.quantity, l.quantity, l.kind, l.ctid, l.unit_price_minor,
-      l.first_number, l.seat_ids, o.subtotal_minor, o.amount_minor, o.currency, o.customer_name,
-      s.ticket_ids[l.place + 1 : l.place + l.quantity], s.actor, s.request_id)::order_sale)
-  into v_sales
-  from unnest(v_settling) s
-  cross join lateral (select * from orders where tenant_id = p_tenant and id = s.order_id offset 0) o
-  cross join lateral (
-    select h.ctid, h.kind, h.ticket_type_id, h.quantity, h.unit_price_minor, h.first_number, h.seat_ids,
-      sum(h.quantity) over (order by h.ticket_type_id) - h.quantity as place
-    from holds h where h.tenant_id = p_tenant and h.order_id = s.order_id) l
-  where s.outcome = 'paid';
-
-  return query
-  with issued as (
-    select i.n, i.answer from issue_tickets(p_tenant, p_now, v_sales) i where v_sales is not null
-  ), answer as (
-    select s.n, s.key_at, s.outcome,
-      case when i.n is not null then 201 when s.outcome = 'failed' then 402 else 409 end as status,
-      coalesce(i.answer, json_build_object('orderId', s.order_id,
-        'failureCode', case s.outcome when 'refund_due' then 'paid_too_late' else s.failure_code end)) as body
-    from unnest(v_settling) s left join issued i on i.n = s.n
-  ), stored as (
-    update idempotency_keys k
-    set status = case when a.outcome <> 'open' then a.status end, response = case when a.outcome <> 'open' then a.body end, locked_until = null
-    from answer a
-    where a.outcome <> 'unchanged' and k.tenant_id = p_tenant and k.ctid = a.key_at and k.status is null
-  )
-  select a.n, a.outcome, a.body from answer a order by a.n;
-end $$;
-
--- Orders that bring no sale give back their places, seats and promo codes, and what was paid for them; the buyer and the
--- list behind them hear of it. The caller holds the locks on the inventory rows and has stepped the orders.
-create function end_unpaid_orders(p_tenant uuid, p_now timestamptz, p_settling settling[]) returns void
-language plpgsql set search_path = public, pg_temp as $$
-begin
-  with ended as (
-    update holds h set state = 'released', ended_at = p_now
-    from unnest(p_settling) s
-    where s.outcome = 'failed' and h.tenant_id = p_tenant and h.order_id = s.order_id and h.state = 'active'
-      and h.order_id = any (array(select z.order_id from unnest(p_settling) z))
-    returning h.group_id, h.ticket_type_id, h.quantity, h.seat_ids
-  ), freed as (
-    update seats e set held_by = null, held_until = null
-    from ended x where x.seat_ids is not null
-      and e.tenant_id = p_tenant and e.id = any (x.seat_ids) and e.held_by = x.group_id
-      and e.id = any (array(select unnest(y.seat_ids) from ended y))
-  )
-  update inventory i set held = i.held - d.quantity, version = i.version + 1, updated_at = p_now
-  from (select x.ticket_type_id, sum(x.quantity)::integer as quantity from ended x group by 1) d
-  where i.tenant_id = p_tenant and i.ticket_type_id = d.ticket_type_id
-    and i.ticket_type_id = any (array(select y.ticket_type_id from ended y));
-
-  with ended as (
-    select o.*, s.request_id from unnest(p_settling) s
-    cross join lateral (select * from orders where tenant_id = p_tenant and id = s.order_id offset 0) o
-    where s.pending and s.outcome in ('failed', 'refund_due')
-  ), unredeemed as (
-    update promo_codes c set redeemed = c.redeemed - x.orders, updated_at = p_now
-    from (select o.promo_code_id, count(*)::integer as orders from ended o where o.promo_code_id is not null group by 1) x
-    where c.tenant_id = p_tenant and c.id = x.promo_code_id
-  )
-  insert into outbox (tenant_id, id, messages, created_at, next_attempt_at)
-  select p_tenant, o.id, to_json(array(
-    select json_build_object('kind', 'ticket.transactions', 'requestId', o.request_id,
-      'body', json_build_object('transactionId', o.transaction_id, 'orderId', o.id, 'userId', o.user_id, 'eventId', o.event_id,
-        'quantity', o.quantity, 'amount', o.amount_minor, 'currency', o.currency, 'status', 'failed'))
-    union all
-    select json_build_object('kind', 'ticket.capacity.updates', 'requestId', o.request_id,
-      'body', json_build_object('eventId', h.event_id, 'ticketTypeId', h.ticket_type_id, 'capacityChange', h.quantity,
-        'transactionId', o.transaction_id, 'operation', 'release', 'version', i.version))
-    from holds h join inventory i on i.tenant_id = p_tenant and i.ticket_type_id = h.ticket_type_id
-    where h.tenant_id = p_tenant and h.order_id = o.id)), p_now, p_now
-  from ended o;
-
-  -- The buyer is told of the money whatever became of the order before.
-  with promised as (
-    insert into refunds (tenant_id, id, order_id, payment_id, amount_minor, currency, reason, requested_by, status, next_attempt_at, created_at, updated_at)
-    select p_tenant, p.id, p.order_id, p.id, p.amount_minor, p.currency, 'paid_too_late', s.actor, 'requested', p_now, p_now, p_now
-    from unnest(p_settling) s
-    cross join lateral (select * from payments where tenant_id = p_tenant and id = s.payment_id offset 0) p
-    where s.outcome = 'refund_due'
-    on conflict do nothing
-    returning *
-  )
-  insert into outbox (tenant_id, id, messages, created_at, next_attempt_at)
-  select p_tenant, r.id, json_build_array(json_build_object('kind', 'payment.refund', 'body', json_build_object(
-    'refundId', r.id, 'orderId', r.order_id, 'amountMinor', r.amount_minor, 'currency', r.currency, 'reason', r.reason))), p_now, p_now
-  from promised r;
-end $$;
-
--- Takes the places of an order again whose hold ran out, if all of them are still free. The caller holds the locks on
--- the inventory rows and the holds. What it takes is counted when the tickets are issued.
-create function retake_places(p_tenant uuid, p_now timestamptz, p_order uuid) returns boolean
-language plpgsql set search_path = public, pg_temp as $$
-declare
-  v_line record;
-  v_free integer;
-begin
-  for v_line in
-    select h.*, i.capacity - i.held - i.sold as available from holds h
-    join inventory i on i.tenant_id = p_tenant and i.ticket_type_id = h.ticket_type_id
-    where h.tenant_id = p_tenant and h.order_id = p_order order by h.ticket_type_id
-  loop
-    continue when v_line.state = 'active';
-    if v_line.available < v_line.quantity
-       and v_line.available + reclaim_expired_holds(p_tenant, v_line.ticket_type_id, p_now) < v_line.quantity then
-      return false;
-    end if;
-    if v_line.seat_ids is not null then
-      select count(*) into v_free from (
-        select from seats s where s.tenant_id = p_tenant and s.id = any (v_line.seat_ids) and s.ticket_id is null and not s.is_blocked
-          and (s.held_by is null or s.held_by = v_line.group_id or s.held_until <= p_now) order by s.id for update) free;
-      if v_free < v_line.quantity then
-        return false;
-      end if;
-    end if;
-  end loop;
-  -- Held again for this moment, so that the conversion below counts them like any other hold.
-  update inventory i set held = i.held + d.quantity, version = i.version + 1, updated_at = p_now
-  from (select h.ticket_type_id, sum(h.quantity)::integer as quantity from holds h
-        where h.tenant_id = p_tenant and h.order_id = p_order and h.state <> 'active' group by 1) d
-  where i.tenant_id = p_tenant and i.ticket_type_id = d.ticket_type_id;
-  update seats s set held_by = h.group_id, held_until = p_now
-  from holds h where h.tenant_id = p_tenant and h.order_id = p_order and h.state <> 'active' and s.tenant_id = p_tenant and s.id = any (h.seat_ids);
-  update holds set state = 'active', ended_at = null where tenant_id = p_tenant and order_id = p_order;
-  return true;
-end $$;
-
-grant execute on function event_counters, twin_outcomes, place_orders, settle_orders, redeem_promo_codes, retake_places, end_unpaid_orders, issue_tickets, grant_places, customer_share,
-  reclaim_expired_holds, reserve_places, lock_seats, release_hold, earlier_outcome, sale_refusal, promo_refusal, find_nft to tessera_app;
+grant execute on function place_orders, promo_refusal, redeem_promo_codes to tessera_app;
 
 reset role;
