@@ -19,8 +19,11 @@ create table inventory (
 ) with (fillfactor = 50);
 comment on column inventory.issued is 'Ticket numbers ever given out, never decreasing.';
 comment on column inventory.waiting is 'People on the waiting list; while there are any, places that come free go to them first.';
+create index inventory_awaited on inventory (ticket_type_id) where waiting > 0;
 call protect_tenant_table('inventory');
 grant select, insert, update, delete on inventory to tessera_app;
+create policy relay_finds_awaited_places on inventory for select to tessera_relay using (current_tenant() is null);
+grant select (tenant_id, ticket_type_id, event_id, capacity, held, sold, waiting) on inventory to tessera_relay;
 
 create table seats (
   tenant_id uuid not null,

@@ -7,6 +7,7 @@ create table promo_codes (
   event_id uuid,
   percent smallint check (percent between 1 and 100),
   amount_minor bigint check (amount_minor > 0),
+  currency text,
   max_redemptions integer check (max_redemptions > 0),
   per_user_limit smallint check (per_user_limit > 0),
   redeemed integer not null default 0 check (redeemed >= 0),
@@ -19,6 +20,7 @@ create table promo_codes (
   unique (tenant_id, code),
   foreign key (tenant_id, event_id) references events (tenant_id, id) on delete cascade,
   check ((percent is null) <> (amount_minor is null)),
+  check ((amount_minor is null) = (currency is null)),
   constraint promo_codes_never_overdrawn check (max_redemptions is null or redeemed <= max_redemptions)
 );
 comment on column promo_codes.redeemed is 'Orders that use the code now: pending and paid ones. The limit is a constraint, so no race can pass it.';

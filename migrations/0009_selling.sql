@@ -59,7 +59,7 @@ language sql immutable return case
   when (p_type).id is null or (p_event).id is null then 'not_found'
   when not (p_event).is_active or not (p_type).is_active then 'not_on_sale'
   when (p_type).sales_start_at > p_now then 'sales_not_open'
-  when coalesce((p_type).sales_end_at, (p_event).starts_at) <= p_now then 'sales_closed'
+  when least(coalesce((p_type).sales_end_at, (p_event).starts_at), (p_event).ends_at) <= p_now then 'sales_closed'
 end;
 
 -- Ends the holds of one ticket type that ran out and gives their places back; returns how many. Whose reservation, lock

@@ -30,10 +30,10 @@ create type order_head as (
 );
 
 -- What keeps a promo code from being used for an event at p_now, but for the limit of a person; null when nothing does.
-create function promo_refusal(p_code promo_codes, p_event uuid, p_now timestamptz) returns text
+create function promo_refusal(p_code promo_codes, p_event uuid, p_currency text, p_now timestamptz) returns text
 language sql immutable return case
   when (p_code).id is null or not (p_code).is_active or (p_code).valid_from > p_now or (p_code).valid_until <= p_now
-    or (p_code).event_id <> p_event then 'promo_invalid'
+    or (p_code).event_id <> p_event or (p_code).currency <> p_currency then 'promo_invalid'
   when (p_code).redeemed >= (p_code).max_redemptions then 'promo_exhausted'
 end;
 
@@ -69,7 +69,8 @@ begin
         case when t.is_seated then 'seats_required' when r.quantity > t.per_order_limit then 'limit_exceeded'
           when r.currency <> e.currency then 'wrong_currency'
           -- Asked again under the lock of the code; but who cannot be served must not take a place from who can.
-          when r.promo_code is not null and promo_refusal(c, r.event_id, p_now) is not null then promo_refusal(c, r.event_id, p_now)
+          when r.promo_code is not null and promo_refusal(c, r.event_id, e.currency, p_now) is not null
+            then promo_refusal(c, r.event_id, e.currency, p_now)
           when r.promo_code is null and t.price_minor > 0 and r.has_payment is not true then 'payment_missing'
           else 'wanted' end
       ) as outcome,
@@ -102,6 +103,7 @@ begin
           when bool_or(h.state = 'converted') or bool_or(o.id is not null) then 'hold_used'
           when bool_or(h.state <> 'active') or bool_or(h.expires_at <= p_now) then 'hold_expired'
           when bool_or(not e.is_active) then 'not_on_sale'
+          when bool_or(e.ends_at <= p_now) then 'sales_closed'
           when bool_or(e.currency <> r.currency) then 'wrong_currency'
           when coalesce(min(h.customer_name), r.customer_name) is null
             or coalesce(min(h.customer_email), r.customer_email) is null then 'customer_missing'
@@ -162,6 +164,10 @@ begin
     loop
       v_outcomes[v_row.n] := v_row.refusal;
     end loop;
+    -- Who is refused only now had places that others were refused for. One by one, each gets what there is.
+    if v_outcomes && '{sold_out,customer_limit_exceeded}' and exists (select from unnest(v_heads) x where not v_outcomes[x.n] in ('wanted', 'held')) then
+      raise exception 'a batch gave places to orders that were refused' using errcode = 'triggered_action_exception';
+    end if;
     select array_agg(x) into v_heads from unnest(v_heads) x where v_outcomes[x.n] in ('wanted', 'held');
     select array_agg(l) into v_lines from unnest(v_lines) l where l.n in (select x.n from unnest(v_heads) x);
   end if;
@@ -285,7 +291,8 @@ begin
     if v_text is not null then
       select * into v_code from promo_codes c where c.tenant_id = p_tenant and c.code = v_text;
       v_refusal := case
-        when promo_refusal(v_code, v_head.event_id, p_now) is not null then promo_refusal(v_code, v_head.event_id, p_now)
+        when promo_refusal(v_code, v_head.event_id, v_head.currency, p_now) is not null
+          then promo_refusal(v_code, v_head.event_id, v_head.currency, p_now)
         when (select count(*) from orders o where o.tenant_id = p_tenant and o.promo_code_id = v_code.id and o.user_id = v_user
                 and o.status in ('pending', 'paid'))
           + (select count(*) from unnest(v_heads) h join unnest(p_requests) r on r.n = h.n

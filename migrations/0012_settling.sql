@@ -22,7 +22,7 @@ create type settling as (
 
 -- Brings what the provider said into the orders. Success confirms the order, ends its hold and issues the tickets;
 -- failure frees the places; anything else only records that the outcome is open. Money that arrives when the places are
--- gone, or for an order that ended meanwhile, goes back. An order that is no longer pending takes no second effect.
+-- gone or the event is over, or for an order that ended meanwhile, goes back. An order that is no longer pending takes no second effect.
 -- Outcomes: paid, failed, open, refund_due, unchanged.
 create function settle_orders(p_tenant uuid, p_now timestamptz, p_poll_at timestamptz, p_settlements json)
 returns table (n integer, outcome text, details json)
@@ -53,12 +53,14 @@ begin
         when o.status <> 'pending' then 'unchanged'
         when s.payment_status = 'failed' then 'failed'
         when s.payment_status <> 'succeeded' then 'open'
+        when e.ends_at <= p_now then 'refund_due'
         when h.active then 'paid'
         else 'late'
       end, o.status = 'pending', o.ctid, p.ctid, k.ctid)::settling order by s.n)
   into v_settling
   from (select x.*, row_number() over (partition by x.order_id order by x.n) as nth from unnest(v_settlements) x) s
-  left join lateral (select ctid, id, status from orders where tenant_id = p_tenant and id = s.order_id offset 0) o on true
+  left join lateral (select ctid, id, status, event_id from orders where tenant_id = p_tenant and id = s.order_id offset 0) o on true
+  left join lateral (select ends_at from events where tenant_id = p_tenant and id = o.event_id offset 0) e on true
   left join lateral (
     select ctid, id, status from payments where tenant_id = p_tenant and id = s.payment_id and order_id = s.order_id offset 0) p on true
   left join lateral (
@@ -139,7 +141,7 @@ begin
   with ended as (
     update holds h set state = 'released', ended_at = p_now
     from unnest(p_settling) s
-    where s.outcome = 'failed' and h.tenant_id = p_tenant and h.order_id = s.order_id and h.state = 'active'
+    where s.pending and s.outcome in ('failed', 'refund_due') and h.tenant_id = p_tenant and h.order_id = s.order_id and h.state = 'active'
       and h.order_id = any (array(select z.order_id from unnest(p_settling) z))
     returning h.group_id, h.ticket_type_id, h.quantity, h.seat_ids
   ), freed as (

@@ -370,6 +370,7 @@ export interface PromoCodes {
   amount_minor: bigint | null;
   code: string;
   created_at: Date;
+  currency: string | null;
   event_id: string | null;
   id: string;
   is_active: Generated<boolean>;

@@ -12,6 +12,7 @@ import { sendDueRefunds, sendRefund } from '../domain/payments/send-refund.ts';
 import { countMessage } from '../domain/reports/count-message.ts';
 import { expireTickets } from '../domain/tickets/expire-tickets.ts';
 import { offerPlaces } from '../domain/waiting/offer-places.ts';
+import { resumeLists } from '../domain/waiting/resume-lists.ts';
 import { sweepOffers } from '../domain/waiting/sweep-offers.ts';
 import { tenantKey } from '../platform/cache.ts';
 import {
@@ -93,6 +94,9 @@ export async function runBackground(ctx: BackgroundContext, signal: AbortSignal)
     }),
     periodic('offers', { everyMs: 5_000, log, signal }, async () => {
       await sweepOffers(ctx, relay);
+    }),
+    periodic('lists', { everyMs: 30_000, log, signal }, async () => {
+      await resumeLists(ctx, relay);
     }),
     periodic('expiry', { everyMs: 30_000, log, signal }, async () => {
       await expireTickets(ctx, relay);

@@ -208,7 +208,7 @@ describe.skipIf(amqp === null || redis === null)(
           headers: notice.headers,
         });
         expect(posted).toMatchObject({ status: 200, body: { outcome: 'handled' } });
-        await mailed(late, 'came when the places were gone');
+        await mailed(late, 'came too late');
         await mailed(late, '25.00 EUR are on their way back');
         await world.workers.until('the money', async () =>
           [...world.stripe.refunds.values()].some(

@@ -261,6 +261,18 @@ describe('what is bought directly', () => {
     );
   });
 
+  it('is refused after the event, whenever the sale was to end', async () => {
+    const { event, type } = await openSale(tenant, {
+      event: FAR,
+      type: { salesEndAt: '2199-12-31T00:00:00Z' },
+    });
+    await query(
+      "update events set starts_at = $2::timestamptz - interval '1 hour', ends_at = $2 where id = $1",
+      [event.id, clock.now()],
+    );
+    await refused(() => post(tenant.alice, '/tickets/purchase', samplePurchase(type)), 409, 'sales_closed');
+  });
+
   it('is refused with a type of another event, of another tenant, or that nobody has', async () => {
     const { event } = await openSale(tenant, { event: FAR });
     const { type: elsewhere } = await openSale(tenant, { event: FAR });
@@ -284,6 +296,14 @@ describe.each(['from a reservation', 'from a seat lock'] as const)('what was hel
   it('is refused when its time was up', async () => {
     clock.advance(15 * MINUTE);
     await refused(() => post(tenant.alice, held.path, held.body), 409, 'hold_expired');
+  });
+
+  it('is refused when the event is over', async () => {
+    await query(
+      "update events set starts_at = $2::timestamptz - interval '1 hour', ends_at = $2 where id = $1",
+      [held.event.id, clock.now()],
+    );
+    await refused(() => post(tenant.alice, held.path, held.body), 409, 'sales_closed');
   });
 
   it('is nobody else’s to pay', async () => {

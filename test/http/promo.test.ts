@@ -65,8 +65,8 @@ describe('a promotion code', () => {
   it.each<[string, Record<string, unknown>, number, number]>([
     ['a percentage', { percent: 20 }, 2, 4_000],
     ['a percentage, the rest of a cent in the buyer’s disfavour', { percent: 33 }, 1, 1_675],
-    ['an amount', { amountMinor: 700 }, 2, 4_300],
-    ['an amount off the whole order, not each ticket', { amountMinor: 1_000 }, 3, 6_500],
+    ['an amount', { amountMinor: 700, currency: 'EUR' }, 2, 4_300],
+    ['an amount off the whole order, not each ticket', { amountMinor: 1_000, currency: 'EUR' }, 3, 6_500],
   ])('takes %s off', async (_name, input, quantity, amountMinor) => {
     const code = await codeWith(input);
     const { status, body } = await purchase(tenant.alice, code, { quantity });
@@ -86,8 +86,8 @@ describe('a promotion code', () => {
 
   it.each<[string, Record<string, unknown>]>([
     ['all of it', { percent: 100 }],
-    ['more than there is', { amountMinor: 1_000_000 }],
-    ['exactly as much', { amountMinor: 2_500 }],
+    ['more than there is', { amountMinor: 1_000_000, currency: 'EUR' }],
+    ['exactly as much', { amountMinor: 2_500, currency: 'EUR' }],
   ])('that takes %s off makes the ticket free, never cheaper', async (_name, input) => {
     const code = await codeWith(input);
     const { status, body } = await purchase(tenant.alice, code, { payment: undefined });
@@ -125,6 +125,7 @@ describe('a promotion code', () => {
   it.each<[string, () => Promise<string>]>([
     ['that nobody made', async () => 'NO-SUCH-CODE'],
     ['of another event', async () => codeWith({ percent: 10, eventId: (await openSale(tenant)).event.id })],
+    ['of another currency', () => codeWith({ amountMinor: 100, currency: 'USD' })],
     ['of another tenant', async () => (await create({ percent: 10 }, other.organiser)).body.code],
     [
       'that is not valid yet',
@@ -260,16 +261,41 @@ describe('the limits of a code', () => {
     ]);
     expect(honest.status).toBe(201);
   });
+
+  it('do not turn a request away from a place that one of two had who used the code up together', async () => {
+    const { type: last } = await openSale(tenant, { event: FAR, type: { capacity: 3 } });
+    const code = await codeWith({ percent: 50, maxRedemptions: 1 });
+    const plain = (buyer: Client) =>
+      buyer.post('/tickets/purchase', samplePurchase(last), { key: randomUUID() });
+    const [first, second, third, fourth] = (await people(4)) as [Client, Client, Client, Client];
+    // The first goes alone; what comes meanwhile goes together.
+    const answers = await Promise.all([
+      plain(first),
+      purchase(second, code, {}, last),
+      purchase(third, code, {}, last),
+      plain(fourth),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 409, 201]);
+    expect(answers[2]?.body).toMatchObject({ code: 'promo_exhausted' });
+    const { rows } = await ctx.database.owner.query(
+      'select held, sold from inventory where ticket_type_id = $1',
+      [last.id],
+    );
+    expect(rows).toEqual([{ held: 0, sold: 3 }]);
+  });
 });
 
 describe('/promo-codes', () => {
   it.each<[string, Record<string, unknown>]>([
     ['neither a percentage nor an amount', {}],
-    ['both', { percent: 10, amountMinor: 100 }],
+    ['both', { percent: 10, amountMinor: 100, currency: 'EUR' }],
     ['0 %', { percent: 0 }],
     ['101 %', { percent: 101 }],
     ['half a per cent', { percent: 0.5 }],
-    ['a negative amount', { amountMinor: -1 }],
+    ['a negative amount', { amountMinor: -1, currency: 'EUR' }],
+    ['an amount of no currency', { amountMinor: 100 }],
+    ['an amount of none that exists', { amountMinor: 100, currency: 'euro' }],
+    ['a percentage of a currency', { percent: 10, currency: 'EUR' }],
     ['no uses', { percent: 10, maxRedemptions: 0 }],
     ['uses already made', { percent: 10, redeemed: 5 }],
     [

@@ -4,6 +4,7 @@ import { createApp } from '../../src/api/app.ts';
 import type { TicketTypeView } from '../../src/domain/events/schema.ts';
 import type { OrderAnswer } from '../../src/domain/orders/schema.ts';
 import { offerPlaces } from '../../src/domain/waiting/offer-places.ts';
+import { resumeLists } from '../../src/domain/waiting/resume-lists.ts';
 import type { EntryView } from '../../src/domain/waiting/schema.ts';
 import { sweepOffers } from '../../src/domain/waiting/sweep-offers.ts';
 import { toTenantId } from '../../src/platform/ids.ts';
@@ -278,6 +279,20 @@ describe('a place that comes free', () => {
     expect(await offerPlaces(ctx, toTenantId(tenant.tenantId), type.id)).toBe(0);
     expect(await entry(tenant.bob, body.id)).toMatchObject({ state: 'waiting' });
     expect(await counters(type.id)).toEqual({ held: 0, sold: 0, waiting: 1 });
+  });
+
+  it('is offered when the sale that was closed is open again', async () => {
+    const { type, orders } = await soldOut();
+    const { body } = await join(tenant.bob, type);
+    await query('update ticket_types set is_active = false where id = $1', [type.id]);
+    await callOff(orders[0]);
+    await workers.until('a look', async () => (await query('select from outbox')).length === 0);
+    expect(await resumeLists(ctx, ctx.database.relay)).toBe(0);
+    await query('update ticket_types set is_active = true where id = $1', [type.id]);
+    await resumeLists(ctx, ctx.database.relay);
+    expect(await entry(tenant.bob, body.id)).toMatchObject({ state: 'offered' });
+    expect(await counters(type.id)).toEqual({ held: 1, sold: 0, waiting: 0 });
+    expect(await resumeLists(ctx, ctx.database.relay)).toBe(0);
   });
 
   it('never makes two of itself, whatever happens at once', async () => {

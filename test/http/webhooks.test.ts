@@ -333,8 +333,27 @@ describe('money that comes late', () => {
     expect(await booksOf(ctx, orderId)).toEqual({ charged: 2_500, paidBack: 2_500 });
     await workers.until('both mails', async () => workers.mails(email).length === 2);
     const texts = workers.mails(email).map(({ text }) => text);
-    expect(texts.some((text) => text.includes('came when the places were gone'))).toBe(true);
+    expect(texts.some((text) => text.includes('came too late'))).toBe(true);
     expect(texts.some((text) => text.includes('25.00 EUR are on their way back'))).toBe(true);
+  });
+
+  it('goes back when the event is over, though the places are held still', async () => {
+    const endsAt = new Date(clock.now().getTime() + 10 * MINUTE).toISOString();
+    const startsAt = new Date(clock.now().getTime() + 9 * MINUTE).toISOString();
+    const { type } = await openSale(tenant, { event: { startsAt, endsAt }, type: { capacity: 1 } });
+    const { orderId, payment } = await pend(tenant.alice, type);
+    expect(await counters(type.id)).toEqual({ held: 1, sold: 0 });
+    clock.advance(10 * MINUTE);
+    await payAt(payment);
+    expect(await paymentOf(ctx, orderId)).toMatchObject({
+      refunded: 2_500,
+      orderStatus: 'failed',
+      orderFailure: 'paid_too_late',
+    });
+    expect(await ticketsOf(orderId)).toEqual([]);
+    expect(await counters(type.id)).toEqual({ held: 0, sold: 0 });
+    await workers.until('the refund', async () => (await refundsOf(orderId))[0]?.status === 'succeeded');
+    expect(await booksOf(ctx, orderId)).toEqual({ charged: 2_500, paidBack: 2_500 });
   });
 
   it('goes back once, however many tell of it', async () => {

@@ -239,6 +239,7 @@ describe('the rights of the system roles are', () => {
       holds: 'select (expires_at, state, tenant_id, ticket_type_id)',
       idempotency_keys: 'delete, select',
       inbox: 'delete, select',
+      inventory: 'select (capacity, event_id, held, sold, tenant_id, ticket_type_id, waiting)',
       outbox: 'delete, select, update (attempts, last_error, next_attempt_at)',
       payments: 'select (id, next_poll_at, tenant_id)',
       pending_transactions: 'select (id, next_check_at, status, tenant_id)',

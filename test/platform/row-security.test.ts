@@ -243,6 +243,7 @@ const tasks: Record<Role, Record<string, string>> = {
     idempotency_keys: 'select, delete',
     events: 'select',
     waiting_list: 'select',
+    inventory: 'select',
     holds: 'select',
     payments: 'select',
     refunds: 'select',

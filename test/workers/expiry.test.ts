@@ -33,7 +33,7 @@ const query = async (text: string, ...values: unknown[]) =>
 const expire = () => expireTickets(ctx, ctx.database.relay);
 const endEvent = (eventId: string) =>
   query(
-    "update events set starts_at = now() - interval '2 hours', ends_at = now() - interval '1 second' where id = $1",
+    "update events set starts_at = now() - interval '2 hours', ends_at = now() - interval '61 seconds' where id = $1",
     eventId,
   );
 const statusOf = async (ids: string[]) => {
@@ -139,6 +139,18 @@ describe('when an event is over', () => {
       theirs.event.id,
     );
     expect(tenants).toEqual([{ tenant_id: other.tenantId }]);
+  });
+
+  it('they expire a minute later, when no sale can be under way any more', async () => {
+    const { event, ids } = await ticketsThatAre(['active']);
+    await query(
+      "update events set starts_at = now() - interval '2 hours', ends_at = now() - interval '50 seconds' where id = $1",
+      event.id,
+    );
+    expect(await expire()).toBe(0);
+    expect(await statusOf(ids)).toEqual(['active']);
+    await endEvent(event.id);
+    expect(await expire()).toBe(1);
   });
 
   it('also those of an event that was taken off the list expire', async () => {

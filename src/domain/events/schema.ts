@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { flag, instant, minorAmount, pageQuery, text, uuid } from '../../platform/http/shapes.ts';
+import { currency, flag, instant, minorAmount, pageQuery, text, uuid } from '../../platform/http/shapes.ts';
 
 export const transferPolicies = ['open', 'organiser_approved', 'resale_only', 'locked'] as const;
 
@@ -42,7 +42,7 @@ const eventFields = {
   startsAt: instant,
   endsAt: instant,
   doorsOpenAt: instant.nullish(),
-  currency: z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code'),
+  currency,
   transferPolicy: z.enum(transferPolicies).default('open'),
   resaleCapBps: z
     .int()

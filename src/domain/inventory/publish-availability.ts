@@ -1,8 +1,10 @@
 import type { AppContext } from '../../context.ts';
+import type { Cache } from '../../platform/cache.ts';
 import type { TenantId } from '../../platform/ids.ts';
 import { refreshAvailability } from './read-availability.ts';
 
-const underWay = new Map<string, { again: boolean }>();
+/** The looks that are under way, by the cache that they are for. */
+const looks = new WeakMap<Cache, Map<string, { again: boolean }>>();
 
 /**
  * Right after a commit that moved counters: what readers see through the cache follows. Many commits of one event in a
@@ -14,6 +16,8 @@ export async function publishAvailability(
   eventId: string,
 ): Promise<void> {
   const key = `${tenantId}:${eventId}`;
+  const underWay = looks.get(ctx.cache) ?? new Map<string, { again: boolean }>();
+  looks.set(ctx.cache, underWay);
   const running = underWay.get(key);
   if (running) {
     running.again = true;

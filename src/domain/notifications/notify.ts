@@ -83,10 +83,7 @@ async function writeToBuyer(
     case 'ticket.transactions':
       if (message.body.status === 'completed') return [];
       return order.failure_code === 'paid_too_late'
-        ? letter(
-            `No tickets for ${title}`,
-            'your payment came when the places were gone. It is on its way back to you.',
-          )
+        ? letter(`No tickets for ${title}`, 'your payment came too late. It is on its way back to you.')
         : letter(
             `No tickets for ${title}`,
             'your payment was refused, and your places are on sale again. You may try again.',

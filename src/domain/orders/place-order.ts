@@ -169,7 +169,7 @@ function replay({ status, body }: StoredAnswer): OrderAnswer {
 export function paymentRefused(failureCode: string, orderId: string): DomainError {
   const extra = { orderId, failureCode };
   if (failureCode === 'paid_too_late') {
-    const message = 'The places were gone when the payment arrived; it is refunded.';
+    const message = 'The payment came too late; it is refunded.';
     return new DomainError('conflict', 'paid_too_late', message, { extra });
   }
   return new DomainError('payment_required', 'payment_failed', 'The payment was refused.', { extra });

@@ -18,7 +18,7 @@ export type Settlement = {
   requestId?: string;
 };
 
-/** `open`: the provider does not know yet. `refund_due`: paid after the places were gone. `unchanged`: settled before. */
+/** `open`: the provider does not know yet. `refund_due`: paid after the places were gone or the event was over. `unchanged`: settled before. */
 export type SettledOrder =
   | { outcome: 'paid'; answer: OrderAnswer }
   | { outcome: 'failed' | 'refund_due'; failureCode: string }

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { minorAmount, text, uuid } from '../../platform/http/shapes.ts';
+import { currency, minorAmount, text, uuid } from '../../platform/http/shapes.ts';
 import { customerEmail, customerName, customerPhone, holdCode, notes } from '../inventory/schema.ts';
 import { orderAnswerShape } from '../orders/schema.ts';
 import { promoCodeText } from '../promo/schema.ts';
@@ -9,17 +9,11 @@ const payment = z
   .optional()
   .openapi({ description: 'Left out when nothing is to pay' });
 
-const currency = z
-  .string()
-  .regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code')
-  .optional()
-  .openapi({ description: 'Refuses the order when it is not in this currency' });
-
 const shared = {
   notes: notes.optional(),
   customerPhone: customerPhone.optional(),
   promoCode: promoCodeText.optional(),
-  currency,
+  currency: currency.optional().openapi({ description: 'Refuses the order when it is not in this currency' }),
   payment,
 };
 

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { instant, minorAmount, uuid } from '../../platform/http/shapes.ts';
+import { currency, instant, minorAmount, uuid } from '../../platform/http/shapes.ts';
 
 export const promoCodeText = z
   .string()
@@ -13,6 +13,9 @@ export const promoInput = z
     eventId: uuid.optional().openapi({ description: 'Only for this event' }),
     percent: z.int().min(1).max(100).optional(),
     amountMinor: minorAmount.min(1).optional(),
+    currency: currency
+      .optional()
+      .openapi({ description: 'Of amountMinor; the code is for events sold in it' }),
     maxRedemptions: z.int().min(1).max(10_000_000).optional(),
     perUserLimit: z.int().min(1).max(1_000).optional(),
     validFrom: instant.optional(),
@@ -22,6 +25,10 @@ export const promoInput = z
     (input) => (input.percent === undefined) !== (input.amountMinor === undefined),
     'exactly one of percent and amountMinor',
   )
+  .refine((input) => (input.currency === undefined) === (input.amountMinor === undefined), {
+    message: 'comes with amountMinor, and only with it',
+    path: ['currency'],
+  })
   .refine((input) => !input.validFrom || !input.validUntil || input.validUntil > input.validFrom, {
     message: 'must lie after validFrom',
     path: ['validUntil'],
@@ -36,6 +43,7 @@ export const promoShape = z
     eventId: z.uuid().nullable(),
     percent: z.int().nullable(),
     amountMinor: z.int().nullable(),
+    currency: z.string().nullable(),
     maxRedemptions: z.int().nullable(),
     perUserLimit: z.int().nullable(),
     redeemed: z.int(),

@@ -12,28 +12,32 @@ const TICKETS_AT_ONCE = 500;
 
 type Context = Pick<AppContext, 'db' | 'cache' | 'clock'>;
 
+/** A sale that was under way when its event ended has its tickets by now, or never will. */
+const SALE_MS = 60_000;
+
 /** Ends the unused tickets of events that are over. Returns how many tickets. */
 export async function expireTickets(ctx: Context, relay: Db): Promise<number> {
+  const over = new Date(ctx.clock.now().getTime() - SALE_MS);
   const ended = await withSystem(relay, (tx) =>
     tx
       .selectFrom('events')
       .select(['tenant_id', 'id'])
-      .where('ends_at', '<=', ctx.clock.now())
+      .where('ends_at', '<=', over)
       .where('expired_at', 'is', null)
       .orderBy('ends_at')
       .limit(EVENTS_AT_ONCE)
       .execute(),
   );
   let expired = 0;
-  for (const { tenant_id, id } of ended) expired += await expireEvent(ctx, toTenantId(tenant_id), id);
+  for (const { tenant_id, id } of ended) expired += await expireEvent(ctx, over, toTenantId(tenant_id), id);
   return expired;
 }
 
-async function expireEvent(ctx: Context, tenantId: TenantId, eventId: string): Promise<number> {
+async function expireEvent(ctx: Context, over: Date, tenantId: TenantId, eventId: string): Promise<number> {
   let expired = 0;
   for (;;) {
     const tickets = await withTenant(ctx.db, tenantId, (tx) =>
-      expireSome(tx, tenantId, eventId, ctx.clock.now()),
+      expireSome(tx, ctx.clock.now(), over, tenantId, eventId),
     );
     await Promise.all(tickets.map((ticket) => cacheTicket(ctx, ticket)));
     expired += tickets.length;
@@ -43,9 +47,10 @@ async function expireEvent(ctx: Context, tenantId: TenantId, eventId: string): P
 
 async function expireSome(
   tx: TenantTx,
+  now: Date,
+  over: Date,
   tenantId: TenantId,
   eventId: string,
-  now: Date,
 ): Promise<TicketRow[]> {
   // Looked at again under its lock: it may have been put off, or another worker may be through with it.
   const event = await tx
@@ -53,7 +58,7 @@ async function expireSome(
     .select('id')
     .where('tenant_id', '=', tenantId)
     .where('id', '=', eventId)
-    .where('ends_at', '<=', now)
+    .where('ends_at', '<=', over)
     .where('expired_at', 'is', null)
     .forNoKeyUpdate()
     .executeTakeFirst();

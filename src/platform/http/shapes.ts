@@ -29,6 +29,8 @@ export const flag = z
 /** An amount in minor units (cents), at most 10 thousand million major units. */
 export const minorAmount = z.int().min(0).max(1_000_000_000_000);
 
+export const currency = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code');
+
 export const idParam = z.object({ id: uuid });
 
 export const pageQuery = {
