@@ -79,7 +79,14 @@ export type RefundOutcome =
   | { status: 'unknown'; providerReference?: string | undefined };
 
 /** What a signed notice of the provider is about. */
-export type ProviderNotice = { eventId: string; kind: string; tenantId: TenantId; reference: string };
+export type ProviderNotice = {
+  eventId: string;
+  kind: string;
+  tenantId: TenantId;
+  reference: string;
+  /** When it is about paying that payment back. */
+  refundId?: string | undefined;
+};
 
 /** A payment provider. Its calls are network calls: never inside a database transaction. */
 export type PaymentProvider = {
@@ -92,10 +99,11 @@ export type PaymentProvider = {
   charge(charge: Charge, keepReference: (providerReference: string) => Promise<void>): Promise<ChargeOutcome>;
   /**
    * The outcome of an earlier charge; `failed` with code `never_received` when the provider knows of none. With
-   * `abandon` a payment that still waits for somebody is called off, so that it cannot come through later.
+   * `abandon` a payment that still waits for somebody is called off, so that it cannot come through later. With `early`
+   * the charge may be under way in this moment: what it has not done yet is `unknown`, and nothing is called off.
    */
-  look(payment: PaymentName, options?: { abandon?: boolean }): Promise<ChargeOutcome>;
-  /** Pays back, once for each `refundId`. */
+  look(payment: PaymentName, options?: { abandon?: boolean; early?: boolean }): Promise<ChargeOutcome>;
+  /** Pays back, once for each `refundId`; asked again it says how that refund stands now. */
   refund(request: RefundRequest): Promise<RefundOutcome>;
   /** Reads a webhook. Undefined for a notice that does not concern us. @throws DomainError unauthenticated when it is not the provider's */
   readNotice(body: string, headers: Headers): Promise<ProviderNotice | undefined>;

@@ -7,10 +7,17 @@ import { reconcilePayments } from '../../src/domain/payments/reconcile-payments.
 import type { BookingView } from '../../src/domain/payments/schema.ts';
 import { sendDueRefunds } from '../../src/domain/payments/send-refund.ts';
 import { createFailpoints } from '../../src/platform/failpoints.ts';
+import { toTenantId } from '../../src/platform/ids.ts';
 import { paymentOf } from '../support/provider-books.ts';
 import { buy, openSale, samplePurchase } from '../support/samples.ts';
 import { createStripeContext } from '../support/stripe-context.ts';
-import { type Fault, type Intent, type StripeServer, startStripeServer } from '../support/stripe-server.ts';
+import {
+  type Fault,
+  type Intent,
+  type StripeRefund,
+  type StripeServer,
+  startStripeServer,
+} from '../support/stripe-server.ts';
 import { createTestClock, MINUTE, type TestClock } from '../support/test-clock.ts';
 import {
   type Client,
@@ -288,7 +295,7 @@ describe('a gateway that fails', () => {
     clock.advance(2 * MINUTE);
     await reconcile();
     expect(await counters()).toEqual({ held: 0, sold: 0 });
-    expect((await slow).status).toBe(409);
+    expect(await slow).toMatchObject({ status: 402, body: { failureCode: 'never_received' } });
     expect(named(CREATE)).toHaveLength(2);
     expect(named(CONFIRM)).toHaveLength(0);
     expect(await pay('pm_card_visa', key)).toMatchObject({
@@ -391,6 +398,50 @@ describe('a webhook of Stripe', () => {
     expect(await counters()).toEqual({ held: 0, sold: 1 });
   });
 
+  it.each([
+    ['made', CREATE],
+    ['confirmed', CONFIRM],
+  ])('that comes while the payment is being %s does not end the purchase', async (_name, request) => {
+    const answers: unknown[] = [];
+    server.meanwhile(request, async () => {
+      const intent = [...server.intents.values()].at(-1) as Intent;
+      const before = { ...intent, status: 'requires_confirmation' };
+      const event = server.event('payment_intent.created', before, { at: clock.now() });
+      answers.push((await send(event)).status);
+    });
+    const { status, body } = await pay('pm_card_visa');
+    expect(answers).toEqual([200]);
+    expect(status).toBe(201);
+    expect(await paymentOf(ctx, body.orderId)).toMatchObject({ status: 'succeeded', orderStatus: 'paid' });
+    expect(intentOf(body.orderId)).toMatchObject({ status: 'succeeded', amount_received: 2_500 });
+    expect(await counters()).toEqual({ held: 0, sold: 1 });
+  });
+
+  it('that comes between the making of a payment and its confirmation does not call it off', async () => {
+    const kept = ctx.payments.charge;
+    const order = { tenantId: toTenantId(tenant.tenantId), orderId: randomUUID(), reference: randomUUID() };
+    const answers: unknown[] = [];
+    const outcome = await kept(
+      { ...order, amountMinor: 2_500n, currency: 'EUR', token: 'pm_card_visa' },
+      async (providerReference) => {
+        answers.push(await ctx.payments.look({ ...order, providerReference }, { early: true }));
+      },
+    );
+    expect(answers).toEqual([{ status: 'unknown' }]);
+    expect(outcome).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('is asked for again when Stripe cannot be asked about a payment that is over', async () => {
+    const { body } = await pay('pm_card_visa_chargeDeclined');
+    const event = server.event('payment_intent.succeeded', intentOf(body.orderId), { at: clock.now() });
+    server.fail(RETRIEVE, { do: 'answer', status: 503, times: 3 });
+    expect(await send(event)).toMatchObject({
+      status: 503,
+      body: { code: 'payment_provider_unavailable' },
+    });
+    expect(await send(event)).toMatchObject({ status: 200, body: { outcome: 'handled' } });
+  });
+
   it('is only a hint: what it says of the payment is not believed', async () => {
     const { body } = await pay('pm_card_authenticationRequired');
     const lie = { ...intentOf(body.orderId), status: 'succeeded', amount_received: 2_500 };
@@ -463,6 +514,32 @@ describe('money back through Stripe', () => {
     await refund(order.orderId, {});
     await sendDueRefunds(ctx, ctx.database.relay);
     expect(refundsAt(order.orderId).reduce((sum, { amount }) => sum + amount, 0)).toBe(5_000);
+  });
+
+  it('can be promised again when the buyer’s bank sent it back', async () => {
+    const order = await buy(tenant.alice, type, { payment: { token: 'pm_card_visa' } });
+    await refund(order.orderId, {});
+    await sendDueRefunds(ctx, ctx.database.relay);
+    const [sent] = refundsAt(order.orderId) as [StripeRefund];
+    const tell = (kind: string) => {
+      const { body, headers } = server.event(kind, sent, { at: clock.now() });
+      return stripe.post('/payments/webhook/stripe', body, { headers });
+    };
+    expect(await tell('refund.updated')).toMatchObject({ status: 200, body: { outcome: 'handled' } });
+    expect(await paymentOf(ctx, order.orderId)).toMatchObject({ refunded: 2_500 });
+    expect(await refund(order.orderId, {})).toMatchObject({ status: 409, body: { code: 'order_not_paid' } });
+
+    Object.assign(sent, { status: 'failed', failure_reason: 'expired_or_canceled_card' });
+    expect(await tell('refund.failed')).toMatchObject({ status: 200, body: { outcome: 'handled' } });
+    expect(await tell('refund.failed')).toMatchObject({ status: 200 });
+    const { body } = await tenant.alice.get<BookingView>(`/bookings/${order.orderId}`);
+    expect(body.refunds).toMatchObject([{ status: 'failed' }]);
+    expect(await paymentOf(ctx, order.orderId)).toMatchObject({ refunded: 0 });
+
+    expect((await refund(order.orderId, {})).status).toBe(200);
+    await sendDueRefunds(ctx, ctx.database.relay);
+    expect(refundsAt(order.orderId).map(({ status }) => status)).toEqual(['failed', 'succeeded']);
+    expect(await paymentOf(ctx, order.orderId)).toMatchObject({ refunded: 2_500 });
   });
 
   it('goes back by itself when it came too late', async () => {

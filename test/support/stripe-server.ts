@@ -67,6 +67,8 @@ export type StripeServer = {
   }[];
   /** The next requests of this name meet the fault, each as often as it says; once otherwise. */
   fail(name: string, fault: Fault): void;
+  /** Runs `work` when the next request of this name has taken effect, before it is answered. */
+  meanwhile(name: string, work: () => Promise<void>): void;
   /** A day later Stripe knows no idempotency key any more. */
   forgetKeys(): void;
   /** What the buyer does on the page of the bank. */
@@ -100,6 +102,7 @@ export async function startStripeServer(): Promise<StripeServer> {
   const refunds = new Map<string, StripeRefund>();
   const keys = new Map<string, { fingerprint: string; answer: Answer | undefined }>();
   const faults = new Map<string, Fault[]>();
+  const meanwhile = new Map<string, () => Promise<void>>();
   const requests: StripeServer['requests'] = [];
 
   const server = createServer((request, response) => {
@@ -128,6 +131,9 @@ export async function startStripeServer(): Promise<StripeServer> {
     });
     if (fault?.do === 'drop') return void request.socket.destroy();
     if (fault?.do === 'hang') return;
+    const work = meanwhile.get(name);
+    meanwhile.delete(name);
+    await work?.();
     send(response, answer, answer.replayed);
   }
 
@@ -322,6 +328,7 @@ export async function startStripeServer(): Promise<StripeServer> {
     refunds,
     requests,
     fail: (name, fault) => void faults.set(name, [...(faults.get(name) ?? []), fault]),
+    meanwhile: (name, work) => void meanwhile.set(name, work),
     forgetKeys: () => keys.clear(),
     authenticate(intentId, outcome) {
       const intent = intentOf(intentId);

@@ -39,11 +39,8 @@ export function createPayOrder(ctx: AppContext, gate: SoldOutGate): PayOrder {
     const { token, ...order } = input;
     const code = 'holdCode' in input.wanted ? input.wanted.holdCode : undefined;
     const ticketTypeId = 'ticketTypeId' in input.wanted ? input.wanted.ticketTypeId : undefined;
-    const placed = await placeOrder(actor, {
-      ...order,
-      provider: ctx.payments.name,
-      hasPayment: token !== undefined,
-    });
+    const request = { ...order, provider: ctx.payments.name, hasPayment: token !== undefined };
+    const placed = await placeOrder(actor, request);
     await ctx.failpoints.hit('purchase.placed');
     if (placed.outcome === 'sold') {
       if (placed.fresh) {
@@ -55,15 +52,25 @@ export function createPayOrder(ctx: AppContext, gate: SoldOutGate): PayOrder {
     if (placed.outcome === 'placed') {
       const outcome = await charge(ctx, actor, placed, token as string);
       await ctx.failpoints.hit('purchase.charged');
-      return settle(ctx, settleOrder, actor, { ...placed, code, ticketTypeId }, outcome, input.requestId);
+      const due = { ...placed, code, ticketTypeId };
+      return (await settle(ctx, settleOrder, actor, due, outcome, input.requestId)) ?? repeat();
     }
     const due = await unsettled(ctx, actor, placed.orderId);
     const { paymentId: reference, providerReference } = due;
     const outcome = await ctx.payments.look({ tenantId: actor.tenantId, reference, providerReference });
-    return settle(ctx, settleOrder, actor, { ...due, code, ticketTypeId }, outcome, input.requestId);
+    const resumed = { ...due, code, ticketTypeId };
+    return (await settle(ctx, settleOrder, actor, resumed, outcome, input.requestId)) ?? repeat();
+
+    /** A notice of the provider was quicker: what it made of the order is the answer to this request. */
+    async function repeat(): Promise<Purchase> {
+      const answered = await placeOrder(actor, request);
+      if (answered.outcome !== 'sold') throw inFlight();
+      return { status: 'paid', answer: answered.answer };
+    }
   };
 }
 
+/** Undefined when the order was settled by somebody else. */
 async function settle(
   ctx: AppContext,
   settleOrder: SettleOrder,
@@ -79,7 +86,7 @@ async function settle(
   },
   outcome: ChargeOutcome,
   requestId: string | undefined,
-): Promise<Purchase> {
+): Promise<Purchase | undefined> {
   const settled = await settleOrder({
     tenantId: actor.tenantId,
     orderId: due.orderId,
@@ -130,7 +137,7 @@ async function conclude(
   due: { orderId: string; transactionId: string },
   outcome: ChargeOutcome,
   settled: SettledOrder,
-): Promise<Purchase> {
+): Promise<Purchase | undefined> {
   switch (settled.outcome) {
     case 'paid':
       await publishSale(ctx, actor.tenantId, settled.answer, actor.subject);
@@ -139,7 +146,7 @@ async function conclude(
     case 'refund_due':
       throw paymentRefused(settled.failureCode, due.orderId);
     case 'unchanged':
-      throw inFlight();
+      return undefined;
     case 'open': {
       const { orderId, transactionId } = due;
       const nextAction = outcome.status === 'requires_action' ? outcome.nextAction : null;

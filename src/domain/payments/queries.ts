@@ -11,7 +11,8 @@ export type Unsettled = {
   providerReference: string | undefined;
 };
 
-const openStatuses = ['created', 'unknown', 'requires_action'];
+/** While a payment is open the reconciler asks for it. */
+export const openStatuses = ['created', 'unknown', 'requires_action'];
 
 /** A payment whose outcome is open, by its order or its own id; undefined when it was settled. */
 export async function findUnsettled(

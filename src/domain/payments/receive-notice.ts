@@ -1,13 +1,15 @@
 import type { AppContext } from '../../context.ts';
-import { notFound } from '../../platform/errors.ts';
+import { DomainError, notFound } from '../../platform/errors.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
 import type { SettleOrder } from '../orders/settle-order.ts';
-import { findPayment } from './queries.ts';
+import { findPayment, openStatuses } from './queries.ts';
+import { recheckRefund } from './send-refund.ts';
 import { settlePayment } from './settle-payment.ts';
 
 /**
  * A webhook of the provider. It is a hint to look: what it says is not believed, the provider is asked, so notices may
  * come twice, late, early or in any order. Each is handled once.
+ * @throws DomainError unavailable when the provider cannot be asked and nobody but this notice would have it asked again
  */
 export async function receiveNotice(
   ctx: AppContext,
@@ -33,7 +35,19 @@ export async function receiveNotice(
     ctx.log.warn({ tenantId, eventId, kind }, 'a notice about a payment that we do not have');
     return { outcome: 'ignored' };
   }
-  await settlePayment(ctx, settleOrder, tenantId, payment, `webhook:${input.provider}`);
+  if (notice.refundId !== undefined) {
+    await recheckRefund(ctx, tenantId, notice.refundId);
+  } else {
+    const { providerReference } = payment;
+    const outcome = await ctx.payments.look({ tenantId, reference, providerReference }, { early: true });
+    if (outcome.status === 'unknown') {
+      if (openStatuses.includes(payment.status)) return { outcome: 'ignored' };
+      throw new DomainError('unavailable', 'payment_provider_unavailable', 'Send it again later.', {
+        retryAfter: 60,
+      });
+    }
+    await settlePayment(ctx, settleOrder, tenantId, payment, outcome, `webhook:${input.provider}`);
+  }
   // Noted last: a crash before this makes the provider send it again, which is harmless.
   await withTenant(ctx.db, tenantId, (tx) =>
     tx

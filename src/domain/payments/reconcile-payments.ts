@@ -72,5 +72,7 @@ async function reconcile(
       .executeTakeFirstOrThrow(),
   );
   const abandon = ctx.clock.now().getTime() - created_at.getTime() > ABANDON_AFTER_MS;
-  await settlePayment(ctx, settleOrder, tenantId, due, 'worker:reconciler', { abandon });
+  const { providerReference } = due;
+  const outcome = await ctx.payments.look({ tenantId, reference: paymentId, providerReference }, { abandon });
+  await settlePayment(ctx, settleOrder, tenantId, due, outcome, 'worker:reconciler');
 }

@@ -1,4 +1,4 @@
-import type { AppContext } from '../../context.ts';
+import type { AppContext, RefundOutcome, RefundRequest } from '../../context.ts';
 import type { Db } from '../../platform/db.ts';
 import { type TenantId, toTenantId } from '../../platform/ids.ts';
 import { backoff } from '../../platform/retry.ts';
@@ -13,8 +13,27 @@ const PUT_OFF_MS = 5 * 60_000;
 export async function sendRefund(ctx: Context, tenantId: TenantId, refundId: string): Promise<void> {
   const due = await withTenant(ctx.db, tenantId, (tx) => begin(tx, tenantId, refundId));
   if (!due) return;
-  const { amountMinor, reference, attempts } = due;
-  const outcome = await ctx.payments.refund({ tenantId, refundId, ...due });
+  await record(ctx, tenantId, refundId, due, await ctx.payments.refund({ tenantId, refundId, ...due }));
+}
+
+/** Asks how a refund stands: one that was paid may come back from the buyer's bank, and can be promised again then. */
+export async function recheckRefund(ctx: Context, tenantId: TenantId, refundId: string): Promise<void> {
+  const refund = await withTenant(ctx.db, tenantId, (tx) => find(tx, tenantId, refundId));
+  if (!refund || refund.status === 'failed') return;
+  if (refund.status === 'requested') return sendRefund(ctx, tenantId, refundId);
+  const outcome = await ctx.payments.refund({ tenantId, refundId, ...refund });
+  if (outcome.status === 'failed') await record(ctx, tenantId, refundId, refund, outcome);
+}
+
+type Due = Omit<RefundRequest, 'tenantId' | 'refundId'> & { status: string };
+
+async function record(
+  ctx: Context,
+  tenantId: TenantId,
+  refundId: string,
+  { amountMinor, reference, attempts, status, refundReference }: Due,
+  outcome: RefundOutcome,
+): Promise<void> {
   const now = ctx.clock.now();
   if (outcome.status === 'failed')
     ctx.log.error({ tenantId, refundId, code: outcome.code }, 'a refund was refused');
@@ -24,7 +43,7 @@ export async function sendRefund(ctx: Context, tenantId: TenantId, refundId: str
       .updateTable('refunds')
       .set({
         status: outcome.status === 'unknown' ? 'requested' : outcome.status,
-        provider_reference: named ?? null,
+        provider_reference: named ?? refundReference ?? null,
         failure_code: outcome.status === 'failed' ? outcome.code : null,
         next_attempt_at:
           outcome.status === 'unknown'
@@ -34,7 +53,7 @@ export async function sendRefund(ctx: Context, tenantId: TenantId, refundId: str
       })
       .where('tenant_id', '=', tenantId)
       .where('id', '=', refundId)
-      .where('status', '=', 'requested')
+      .where('status', '=', status)
       .executeTakeFirst();
     // What the provider will not pay back can be promised again.
     if (outcome.status === 'failed' && moved.numUpdatedRows === 1n) {
@@ -49,30 +68,41 @@ export async function sendRefund(ctx: Context, tenantId: TenantId, refundId: str
 }
 
 /** Counts the attempt before it is made: the next one then looks for what came of it, even if this process dies. */
-async function begin(tx: TenantTx, tenantId: TenantId, refundId: string) {
-  const refund = await tx
+async function begin(tx: TenantTx, tenantId: TenantId, refundId: string): Promise<Due | undefined> {
+  const counted = await tx
     .updateTable('refunds')
     .set((eb) => ({ attempts: eb('attempts', '+', 1) }))
     .where('tenant_id', '=', tenantId)
     .where('id', '=', refundId)
     .where('status', '=', 'requested')
-    .returning(['amount_minor', 'currency', 'attempts', 'provider_reference', 'payment_id'])
     .executeTakeFirst();
-  if (!refund) return undefined;
-  const payment = await tx
-    .selectFrom('payments')
-    .select('provider_reference')
-    .where('tenant_id', '=', tenantId)
-    .where('id', '=', refund.payment_id)
-    .executeTakeFirstOrThrow();
-  return {
-    reference: refund.payment_id,
-    providerReference: payment.provider_reference ?? undefined,
-    amountMinor: refund.amount_minor,
-    currency: refund.currency,
-    attempts: refund.attempts - 1,
-    refundReference: refund.provider_reference ?? undefined,
-  };
+  if (counted.numUpdatedRows === 0n) return undefined;
+  const due = (await find(tx, tenantId, refundId)) as Due;
+  return { ...due, attempts: due.attempts - 1 };
+}
+
+async function find(tx: TenantTx, tenantId: TenantId, refundId: string): Promise<Due | undefined> {
+  const row = await tx
+    .selectFrom('refunds as r')
+    .innerJoin('payments as p', (join) =>
+      join.onRef('p.tenant_id', '=', 'r.tenant_id').onRef('p.id', '=', 'r.payment_id'),
+    )
+    .select(['r.amount_minor', 'r.currency', 'r.attempts', 'r.payment_id', 'r.status'])
+    .select(['r.provider_reference as refundReference', 'p.provider_reference as providerReference'])
+    .where('r.tenant_id', '=', tenantId)
+    .where('r.id', '=', refundId)
+    .executeTakeFirst();
+  return (
+    row && {
+      status: row.status,
+      reference: row.payment_id,
+      providerReference: row.providerReference ?? undefined,
+      amountMinor: row.amount_minor,
+      currency: row.currency,
+      attempts: row.attempts,
+      refundReference: row.refundReference ?? undefined,
+    }
+  );
 }
 
 /** Sends what is due whether or not its message arrived. Returns how many. */

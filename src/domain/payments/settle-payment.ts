@@ -1,4 +1,4 @@
-import type { AppContext } from '../../context.ts';
+import type { AppContext, ChargeOutcome } from '../../context.ts';
 import type { TenantId } from '../../platform/ids.ts';
 import { forgetHold } from '../inventory/forget-hold.ts';
 import { publishAvailability } from '../inventory/publish-availability.ts';
@@ -6,18 +6,17 @@ import type { SettledOrder, SettleOrder } from '../orders/settle-order.ts';
 import { publishSale } from './publish-sale.ts';
 import type { Unsettled } from './queries.ts';
 
-/** Asks the provider how a payment stands and brings the answer into its order. Never charges. */
+/** Brings what the provider says of a payment into its order, and everybody's view of that up to date. */
 export async function settlePayment(
-  ctx: Pick<AppContext, 'db' | 'cache' | 'clock' | 'log' | 'payments'>,
+  ctx: Pick<AppContext, 'db' | 'cache' | 'clock' | 'log'>,
   settleOrder: SettleOrder,
   tenantId: TenantId,
   due: Unsettled,
+  outcome: ChargeOutcome,
   by: string,
-  options: { abandon?: boolean } = {},
 ): Promise<SettledOrder> {
-  const { paymentId: reference, providerReference, orderId, eventId } = due;
-  const outcome = await ctx.payments.look({ tenantId, reference, providerReference }, options);
-  const settled = await settleOrder({ tenantId, orderId, paymentId: reference, eventId, outcome, by });
+  const { paymentId, orderId, eventId } = due;
+  const settled = await settleOrder({ tenantId, orderId, paymentId, eventId, outcome, by });
   ctx.log.info({ tenantId, orderId, by, outcome: settled.outcome }, 'payment settled');
   if (settled.outcome === 'paid') await publishSale(ctx, tenantId, settled.answer, due.userId);
   if (settled.outcome === 'failed' || settled.outcome === 'refund_due')

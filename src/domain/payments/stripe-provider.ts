@@ -43,7 +43,7 @@ export function createStripeProvider(
   return {
     name: 'stripe',
     charge: (charge, keepReference) => chargeOnce(stripe, returnUrl, charge, keepReference),
-    look: (payment, { abandon = false } = {}) => lookUp(stripe, log, payment, abandon),
+    look: (payment, options = {}) => lookUp(stripe, log, payment, options),
     async refund(request) {
       try {
         return await refundOnce(stripe, request);
@@ -69,9 +69,9 @@ export function createStripeProvider(
         log.warn({ err: (error as Error).message }, 'a notice is not signed by the provider');
         throw unauthenticated();
       }
-      const { tenant, payment } =
+      const { tenant, payment, refund } =
         (event.data.object as { metadata?: Record<string, string> | null }).metadata ?? {};
-      return toNotice({ eventId: event.id, kind: event.type, tenant, payment });
+      return toNotice({ eventId: event.id, kind: event.type, tenant, payment, refund });
     },
   };
 }
@@ -138,14 +138,15 @@ async function lookUp(
   stripe: Stripe,
   log: Logger,
   { reference, providerReference }: PaymentName,
-  abandon: boolean,
+  { abandon = false, early = false }: { abandon?: boolean; early?: boolean },
 ): Promise<ChargeOutcome> {
   // The intent's id is kept before it is confirmed: without one no money can have moved.
-  if (!providerReference) return { status: 'failed', code: 'never_received' };
+  if (!providerReference) return early ? { status: 'unknown' } : { status: 'failed', code: 'never_received' };
   try {
     const intent = await stripe.paymentIntents.retrieve(providerReference);
     const unconfirmed = intent.status === 'requires_confirmation';
-    if (!unconfirmed && !(abandon && intent.status === 'requires_action')) return toOutcome(intent);
+    if (early || (!unconfirmed && !(abandon && intent.status === 'requires_action')))
+      return toOutcome(intent);
     // Called off at Stripe first: it succeeds or fails there, and either answer is final.
     return toOutcome(await stripe.paymentIntents.cancel(providerReference));
   } catch (error) {

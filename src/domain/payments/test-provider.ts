@@ -47,12 +47,11 @@ export function createTestProvider(ctx: ProviderContext): PaymentProvider {
       const standing = await books.submit(charge.tenantId, charge);
       return plan.heard ? toOutcome(ctx, standing, charge.reference) : { status: 'unknown' };
     },
-    async look(payment, { abandon = false } = {}) {
+    async look(payment, { abandon = false, early = false } = {}) {
       if (abandon) await abandonCharge(ctx, payment);
       const status = await statusOf(ctx, payment);
-      return status
-        ? toOutcome(ctx, status, payment.reference)
-        : { status: 'failed', code: 'never_received' };
+      if (status) return toOutcome(ctx, status, payment.reference);
+      return early ? { status: 'unknown' } : { status: 'failed', code: 'never_received' };
     },
     refund: (request) => refundOnce(ctx, request),
     async readNotice(body, headers) {
@@ -62,8 +61,8 @@ export function createTestProvider(ctx: ProviderContext): PaymentProvider {
       const age = Math.abs(ctx.clock.now().getTime() - Number(time));
       if (given.length !== expected.length || !timingSafeEqual(given, expected) || !(age < TOLERANCE_MS))
         throw unauthenticated();
-      const { id, type, tenant, reference } = parseObject(body);
-      return toNotice({ eventId: id, kind: type, tenant, payment: reference });
+      const { id, type, tenant, reference, refund } = parseObject(body);
+      return toNotice({ eventId: id, kind: type, tenant, payment: reference, refund });
     },
   };
 }

@@ -10,12 +10,19 @@ export function toNotice(names: {
   kind: unknown;
   tenant: unknown;
   payment: unknown;
+  refund?: unknown;
 }): ProviderNotice | undefined {
-  const { eventId, kind, tenant, payment } = names;
+  const { eventId, kind, tenant, payment, refund } = names;
   if (typeof eventId !== 'string' || typeof kind !== 'string' || eventId === '' || kind === '')
     return undefined;
   if (!isUuid(tenant) || !isUuid(payment)) return undefined;
-  return { eventId, kind, tenantId: toTenantId(tenant), reference: payment };
+  return {
+    eventId,
+    kind,
+    tenantId: toTenantId(tenant),
+    reference: payment,
+    refundId: isUuid(refund) ? refund : undefined,
+  };
 }
 
 function isUuid(value: unknown): value is string {
