@@ -9,7 +9,7 @@ const below = {
   events: ['inventory'],
   tickets: ['events'],
   orders: ['inventory', 'events', 'tickets'],
-  seats: ['inventory', 'events'],
+  seats: ['inventory', 'events', 'waiting'],
   promo: [],
   waiting: ['inventory'],
   payments: ['orders', 'inventory', 'events', 'tickets', 'promo'],

@@ -87,6 +87,7 @@ export const bodies = {
     eventId: id,
     userId: z.string(),
     code: z.string(),
+    quantity: z.int(),
     expiresAt: z.iso.datetime(),
   }),
 } as const;

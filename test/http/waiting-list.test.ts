@@ -109,8 +109,13 @@ describe('the waiting list', () => {
 
   it('sends people to the sale while there are places', async () => {
     const { type } = await openSale(tenant, { event: FAR, type: { capacity: 1 } });
-    expect(await join(tenant.bob, type)).toMatchObject({ status: 409, body: { code: 'not_sold_out' } });
-    expect((await join(tenant.bob, type, 2)).status).toBe(201);
+    for (const quantity of [1, 2]) {
+      expect(await join(tenant.bob, type, quantity)).toMatchObject({
+        status: 409,
+        body: { code: 'not_sold_out', available: 1 },
+      });
+    }
+    expect((await purchase(tenant.alice, type)).status).toBe(201);
   });
 
   it.each<[string, Record<string, unknown>, number, string]>([
@@ -224,20 +229,40 @@ describe('a place that comes free', () => {
     expect(await counters(type.id)).toEqual({ held: 0, sold: 1, waiting: 0 });
   });
 
-  it('waits for who stands first: a small wish does not pass a large one', async () => {
+  it('is offered to the first whose wish it fulfils; who wants more keeps their place', async () => {
     const { type, orders } = await soldOut(3);
-    const [ann, ben] = await Promise.all([person('ann'), person('ben')]);
+    const [ann, ben, cem] = await Promise.all([person('ann'), person('ben'), person('cem')]);
     const [{ body: large }, { body: small }] = [await join(ann, type, 2), await join(ben, type, 1)];
+    const { body: last } = await join(cem, type, 1);
     await callOff(orders[0]);
-    await workers.until('a look', async () => (await query('select from outbox')).length === 0);
+    expect(await offered(ben, small.id)).toMatchObject({ quantity: 1 });
     expect(await entry(ann, large.id)).toMatchObject({ state: 'waiting', position: 1 });
-    expect(await entry(ben, small.id)).toMatchObject({ state: 'waiting', position: 2 });
+    expect(await entry(cem, last.id)).toMatchObject({ state: 'waiting', position: 2 });
+    await workers.stop();
     await callOff(orders[1]);
-    await offered(ann, large.id);
-    expect(await entry(ben, small.id)).toMatchObject({ state: 'waiting' });
     await callOff(orders[2]);
-    await offered(ben, small.id);
-    expect(await counters(type.id)).toEqual({ held: 3, sold: 0, waiting: 0 });
+    workers = await startWorkers(ctx);
+    expect(await offered(ann, large.id)).toMatchObject({ quantity: 2 });
+    expect(await entry(cem, last.id)).toMatchObject({ state: 'waiting', position: 1 });
+    expect(await counters(type.id)).toEqual({ held: 3, sold: 0, waiting: 1 });
+  });
+
+  it('is offered as a part when it is too little for everybody, so that none stays empty', async () => {
+    const { type, orders } = await soldOut(2);
+    const [ann, ben] = await Promise.all([person('ann'), person('ben')]);
+    const email = `${randomUUID()}@example.com`;
+    const [{ body: first }, { body: second }] = [await join(ann, type, 4, email), await join(ben, type, 3)];
+    await callOff(orders[0]);
+    const offer = await offered(ann, first.id);
+    expect(offer.quantity).toBe(1);
+    await workers.until('the mail', async () =>
+      workers.mails(email).some(({ text }) => text.includes('One ticket is held for you')),
+    );
+    expect(await entry(ann, first.id)).toMatchObject({ quantity: 4 });
+    expect(await take(ann, offer.reservationId)).toMatchObject({ status: 201, body: { quantity: 1 } });
+    expect(await entry(ben, second.id)).toMatchObject({ state: 'waiting', position: 1 });
+    await callOff(orders[1]);
+    expect(await offered(ben, second.id)).toMatchObject({ quantity: 1 });
   });
 
   it('stays on sale when nobody waits any more', async () => {
@@ -279,6 +304,71 @@ describe('a place that comes free', () => {
     expect(await offerPlaces(ctx, toTenantId(tenant.tenantId), type.id)).toBe(0);
     expect(await entry(tenant.bob, body.id)).toMatchObject({ state: 'waiting' });
     expect(await counters(type.id)).toEqual({ held: 0, sold: 0, waiting: 1 });
+  });
+
+  it('is offered whoever gave it back: also who only joined the line, and an organiser who only changed a name', async () => {
+    for (const touch of [
+      async (type: TicketTypeView) => void (await join(await person('late'), type)),
+      (type: TicketTypeView) =>
+        tenant.organiser.put(`/ticket-types/${type.id}`, { name: 'Renamed', priceMinor: 2_500, capacity: 1 }),
+    ]) {
+      const { type } = await openSale(tenant, { event: FAR, type: { capacity: 1 } });
+      const { payment: _payment, ...wish } = samplePurchase(type);
+      expect((await tenant.alice.post('/tickets/reserve', wish, { key: randomUUID() })).status).toBe(201);
+      const { body } = await join(tenant.bob, type);
+      clock.advance(15 * MINUTE);
+      await touch(type);
+      await resumeLists(ctx, ctx.database.relay);
+      expect(await entry(tenant.bob, body.id)).toMatchObject({ state: 'offered' });
+    }
+  });
+
+  it('is offered to all who wait, however many they are', async () => {
+    const { type } = await soldOut();
+    const fans = await Promise.all(Array.from({ length: 130 }, (_, i) => person(`many-${i}`)));
+    for (const fan of fans) expect((await join(fan, type)).status).toBe(201);
+    await tenant.organiser.put(`/ticket-types/${type.id}`, {
+      name: 'More',
+      priceMinor: 2_500,
+      capacity: 500,
+    });
+    await workers.until(
+      'all offers',
+      async () => (await counters(type.id)).held === 130 && (await counters(type.id)).waiting === 0,
+    );
+  });
+
+  it('is offered up to what a person may have, by name and by e-mail, and to nobody beyond', async () => {
+    const { type } = await soldOut(1, { perCustomerLimit: 3 });
+    const [ann, ben, cem] = await Promise.all([person('ann'), person('ben'), person('cem')]);
+    const email = `${randomUUID()}@example.com`;
+    const [{ body: first }, { body: second }, { body: third }] = [
+      await join(ann, type, 2, email),
+      await join(ben, type, 2, email),
+      await join(cem, type, 2, email.toUpperCase()),
+    ];
+    await tenant.organiser.put(`/ticket-types/${type.id}`, {
+      name: 'More',
+      priceMinor: 2_500,
+      capacity: 20,
+      perCustomerLimit: 3,
+    });
+    expect(await offered(ann, first.id)).toMatchObject({ quantity: 2 });
+    expect(await offered(ben, second.id)).toMatchObject({ quantity: 1 });
+    expect(await entry(cem, third.id)).toMatchObject({ state: 'expired', offer: null });
+    expect(await counters(type.id)).toMatchObject({ held: 3, waiting: 0 });
+  });
+
+  it('is not offered without a seat: a list ends when its type gets seats', async () => {
+    const { event, type } = await openSale(tenant, { event: FAR, type: { capacity: 0 } });
+    const { body } = await join(tenant.bob, type);
+    const seats = [{ number: '1' }, { number: '2' }];
+    const sections = [{ name: 'Stalls', ticketTypeId: type.id, rows: [{ label: 'A', seats }] }];
+    expect((await tenant.organiser.put(`/events/${event.id}/seat-map`, { sections })).status).toBe(200);
+    expect(await entry(tenant.bob, body.id)).toMatchObject({ state: 'expired', position: null });
+    expect(await offerPlaces(ctx, toTenantId(tenant.tenantId), type.id)).toBe(0);
+    expect(await counters(type.id)).toEqual({ held: 0, sold: 0, waiting: 0 });
+    expect(await join(tenant.bob, type)).toMatchObject({ status: 409, body: { code: 'seats_required' } });
   });
 
   it('is offered when the sale that was closed is open again', async () => {

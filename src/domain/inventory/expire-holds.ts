@@ -5,6 +5,7 @@ import type { Db } from '../../platform/db.ts';
 import { type TenantId, toTenantId } from '../../platform/ids.ts';
 import { enqueue } from '../../platform/outbox.ts';
 import { withSystem, withTenant } from '../../platform/tenant-tx.ts';
+import { visitEach } from '../../platform/visit-each.ts';
 import { publishAvailability } from './publish-availability.ts';
 import { capacityMessages } from './queries.ts';
 
@@ -36,7 +37,7 @@ export async function expireHolds(ctx: Context, relay: Db): Promise<number> {
       .limit(TYPES_AT_ONCE)
       .execute(),
   );
-  for (const { tenant_id, ticket_type_id } of due) await expire(ctx, toTenantId(tenant_id), ticket_type_id);
+  await visitEach(due, ({ tenant_id, ticket_type_id }) => expire(ctx, toTenantId(tenant_id), ticket_type_id));
   return due.length;
 }
 

@@ -89,10 +89,19 @@ async function writeToBuyer(
             'your payment was refused, and your places are on sale again. You may try again.',
           );
     case 'payment.refund': {
-      const amount = `${(message.body.amountMinor / 100).toFixed(2)} ${message.body.currency}`;
+      const amount = writeAmount(message.body.amountMinor, message.body.currency);
       return letter(`Your refund for ${title}`, `${amount} are on their way back to you.`);
     }
   }
+}
+
+/** `25.00 EUR`; a currency has as many decimals as ISO 4217 gives it. */
+function writeAmount(minor: number, currency: string): string {
+  const { maximumFractionDigits: digits = 2 } = new Intl.NumberFormat('en', {
+    style: 'currency',
+    currency,
+  }).resolvedOptions();
+  return `${(minor / 10 ** digits).toFixed(digits)} ${currency}`;
 }
 
 async function writeOfPlaces(
@@ -116,7 +125,7 @@ async function writeOfPlaces(
         }
       : {
           subject: `Tickets for ${title} are waiting for you`,
-          text: `Buy them with ${code} until ${message.body.expiresAt}.\n`,
+          text: `${message.body.quantity === 1 ? 'One ticket is' : `${message.body.quantity} tickets are`} held for you. Buy with ${code} until ${message.body.expiresAt}.\n`,
         };
   return hold?.customer_email
     ? [{ to: hold.customer_email, ...letter }]

@@ -8,6 +8,7 @@ import { type TenantTx, withTenant } from '../../platform/tenant-tx.ts';
 import { changeCapacity } from '../inventory/change-capacity.ts';
 import { publishAvailability } from '../inventory/publish-availability.ts';
 import { hasSales, lockCounters } from '../inventory/queries.ts';
+import { endList } from '../waiting/queries.ts';
 import { readSeatMap } from './queries.ts';
 import type { SeatMapInput, SeatMapView } from './schema.ts';
 
@@ -176,12 +177,14 @@ async function replaceSeats(
 }
 
 async function setCapacities(tx: TenantTx, tenantId: TenantId, now: Date, eventId: string): Promise<void> {
-  const { rows } = await sql<{ id: string; seats: number }>`
-    select t.id, count(s.id) filter (where not s.is_blocked)::integer as seats
+  const { rows } = await sql<{ id: string; seated: boolean; seats: number }>`
+    select t.id, t.is_seated as seated, count(s.id) filter (where not s.is_blocked)::integer as seats
     from ticket_types t left join seats s on s.tenant_id = t.tenant_id and s.ticket_type_id = t.id
     where t.tenant_id = ${tenantId} and t.event_id = ${eventId} and (t.is_seated or s.id is not null)
-    group by t.id order by t.id`.execute(tx);
-  for (const { id, seats } of rows) {
+    group by t.tenant_id, t.id order by t.id`.execute(tx);
+  for (const { id, seated, seats } of rows) {
+    // Who waits for any place cannot be given a seat.
+    if (!seated) await endList(tx, tenantId, now, id);
     await sql`select reclaim_expired_holds(${tenantId}, ${id}, ${now})`.execute(tx);
     await changeCapacity(tx, tenantId, now, { ticketTypeId: id, capacity: seats });
     await tx

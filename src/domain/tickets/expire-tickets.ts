@@ -4,6 +4,7 @@ import type { Db } from '../../platform/db.ts';
 import { type TenantId, toTenantId } from '../../platform/ids.ts';
 import { enqueue } from '../../platform/outbox.ts';
 import { type TenantTx, withSystem, withTenant } from '../../platform/tenant-tx.ts';
+import { visitEach } from '../../platform/visit-each.ts';
 import { cacheTicket } from './publish-ticket.ts';
 import type { TicketRow } from './queries.ts';
 
@@ -29,7 +30,9 @@ export async function expireTickets(ctx: Context, relay: Db): Promise<number> {
       .execute(),
   );
   let expired = 0;
-  for (const { tenant_id, id } of ended) expired += await expireEvent(ctx, over, toTenantId(tenant_id), id);
+  await visitEach(ended, async ({ tenant_id, id }) => {
+    expired += await expireEvent(ctx, over, toTenantId(tenant_id), id);
+  });
   return expired;
 }
 

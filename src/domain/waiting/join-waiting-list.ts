@@ -9,7 +9,7 @@ import { saleRefusal } from '../inventory/sale-refusal.ts';
 import { countWaiting, endOffers, findEntry, lockCounter, whyNotOnSale } from './queries.ts';
 import type { EntryView, JoinInput } from './schema.ts';
 
-/** Gets in line for a ticket type that is sold out. While there is a free place the answer is to buy it. */
+/** Gets in line for a ticket type that is sold out. While any place is free the answer is to buy that. */
 export async function joinWaitingList(
   ctx: AppContext,
   actor: Actor,
@@ -20,13 +20,13 @@ export async function joinWaitingList(
   const now = ctx.clock.now();
   try {
     return await withTenant(ctx.db, tenantId, async (tx) => {
+      const counter = await lockCounter(tx, tenantId, input.ticketTypeId);
       const type = await tx
         .selectFrom('ticket_types as t')
         .select(['t.event_id', 't.is_seated', 't.per_order_limit', 't.per_customer_limit'])
         .where('t.tenant_id', '=', tenantId)
         .where('t.id', '=', input.ticketTypeId)
         .executeTakeFirst();
-      const counter = type && (await lockCounter(tx, tenantId, input.ticketTypeId));
       if (!type || !counter) throw notFound('ticket type');
       const refusal = await whyNotOnSale(tx, tenantId, now, input.ticketTypeId);
       if (refusal) throw saleRefusal({ n: 1, outcome: refusal, details: {} });
@@ -54,8 +54,8 @@ export async function joinWaitingList(
         .where('state', '=', 'waiting')
         .limit(1)
         .executeTakeFirst();
-      if (!waiting && left >= input.quantity)
-        throw conflict('not_sold_out', 'There are places left: buy them.');
+      if (!waiting && left > 0)
+        throw conflict('not_sold_out', 'There are places left: buy them.', { available: left });
       const id = newId();
       await tx
         .insertInto('waiting_list')
@@ -87,6 +87,6 @@ export async function joinWaitingList(
   }
 }
 
-function conflict(code: string, message: string): DomainError {
-  return new DomainError('conflict', code, message);
+function conflict(code: string, message: string, extra: Record<string, unknown> = {}): DomainError {
+  return new DomainError('conflict', code, message, { extra });
 }

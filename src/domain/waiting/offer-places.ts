@@ -10,22 +10,27 @@ import { countWaiting, endOffers, lockCounter, whyNotOnSale } from './queries.ts
 type Offered = Extract<Message, { kind: 'waiting.offered' }>;
 
 const OFFER_MS = 30 * 60_000;
-/** Offers made in one transaction; the next look makes the next. */
+/** How far down the line one transaction looks. */
 const AT_ONCE = 100;
 
 /**
- * Gives the free places of a ticket type to those who wait for it, in their order, as holds of half an hour. Ends offers
- * that nobody took first. Returns how many offers were made. Does nothing for a type without a list.
+ * Gives the free places of a ticket type to those who wait for it, as holds of half an hour: to the first whose wish they
+ * fulfil, and what is too little for everybody to the first as a part. So no place stays empty while somebody waits. Ends
+ * offers that nobody took first. Returns how many offers were made. Does nothing for a type without a list.
  */
 export async function offerPlaces(
   ctx: Pick<AppContext, 'db' | 'cache' | 'clock' | 'log'>,
   tenantId: TenantId,
   ticketTypeId: string,
 ): Promise<number> {
-  const offered = await makeOffers(ctx, tenantId, ticketTypeId);
-  const [first] = offered;
-  if (first) await publishAvailability(ctx, tenantId, first.body.eventId);
-  return offered.length;
+  let offers = 0;
+  for (;;) {
+    const offered = await makeOffers(ctx, tenantId, ticketTypeId);
+    const [first] = offered;
+    if (!first) return offers;
+    await publishAvailability(ctx, tenantId, first.body.eventId);
+    offers += offered.length;
+  }
 }
 
 async function makeOffers(
@@ -61,11 +66,20 @@ async function makeOffers(
       .forUpdate()
       .execute();
     const messages: Offered[] = [];
+    let passed: Entry | undefined;
     for (const entry of entries) {
-      // The line stays a line: a small wish does not pass a large one that stands before it.
-      if (entry.quantity > left) break;
-      left -= entry.quantity;
-      messages.push(await offer(tx, tenantId, now, entry));
+      if (left === 0) break;
+      const quantity = Math.min(entry.quantity, await allowance(tx, tenantId, now, entry));
+      if (quantity === 0) await expireEntry(tx, tenantId, now, entry.id);
+      else if (quantity > left) passed ??= entry;
+      else {
+        left -= quantity;
+        messages.push(await offer(tx, tenantId, now, { ...entry, quantity }));
+      }
+    }
+    if (passed && left > 0) {
+      const quantity = Math.min(left, await allowance(tx, tenantId, now, passed));
+      if (quantity > 0) messages.push(await offer(tx, tenantId, now, { ...passed, quantity }));
     }
     await countWaiting(tx, tenantId, now, ticketTypeId);
     await enqueue(tx, now, messages);
@@ -82,6 +96,24 @@ type Entry = {
   customer_email: string;
   quantity: number;
 };
+
+/** How many more a person may have, by their name or e-mail. */
+async function allowance(tx: TenantTx, tenantId: TenantId, now: Date, entry: Entry): Promise<number> {
+  const { rows } = await sql<{ allowance: number | null }>`
+    select t.per_customer_limit - customer_share(${tenantId}, t.id, ${entry.user_id}, ${entry.customer_email}, ${now}) as allowance
+    from ticket_types t where t.tenant_id = ${tenantId} and t.id = ${entry.ticket_type_id}`.execute(tx);
+  const allowed = rows[0]?.allowance;
+  return allowed == null ? Number.POSITIVE_INFINITY : Math.max(allowed, 0);
+}
+
+async function expireEntry(tx: TenantTx, tenantId: TenantId, now: Date, id: string): Promise<void> {
+  await tx
+    .updateTable('waiting_list')
+    .set({ state: 'expired', updated_at: now })
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', id)
+    .execute();
+}
 
 async function offer(tx: TenantTx, tenantId: TenantId, now: Date, entry: Entry): Promise<Offered> {
   const holdId = newId();
@@ -145,6 +177,7 @@ async function offer(tx: TenantTx, tenantId: TenantId, now: Date, entry: Entry):
     eventId: entry.event_id,
     userId: entry.user_id,
     code,
+    quantity: entry.quantity,
     expiresAt: expiresAt.toISOString(),
   };
   return { kind: 'waiting.offered', body };

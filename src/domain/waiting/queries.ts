@@ -12,6 +12,7 @@ type Row = {
   user_id: string;
   offer_expires_at: Date | null;
   code: string | null;
+  offered: number | null;
   ahead: number;
   created_at: Date;
 };
@@ -23,7 +24,7 @@ export async function findEntry(
   id: string,
 ): Promise<(EntryView & { userId: string }) | undefined> {
   const { rows } = await sql<Row>`
-    select w.*, h.code,
+    select w.*, h.code, h.quantity as offered,
       case when w.state = 'offered' and h.state = 'converted' then 'accepted'
         when w.state = 'offered' and h.state <> 'active' then 'expired' else w.state end as state,
       (select count(*)::integer from waiting_list o where o.tenant_id = w.tenant_id and o.ticket_type_id = w.ticket_type_id
@@ -41,7 +42,11 @@ export async function findEntry(
     state: row.state,
     position: row.state === 'waiting' ? row.ahead + 1 : null,
     offer: offered
-      ? { reservationId: row.code as string, expiresAt: (row.offer_expires_at as Date).toISOString() }
+      ? {
+          reservationId: row.code as string,
+          quantity: row.offered as number,
+          expiresAt: (row.offer_expires_at as Date).toISOString(),
+        }
       : null,
     createdAt: row.created_at.toISOString(),
     userId: row.user_id,
@@ -61,6 +66,23 @@ export async function countWaiting(
         where w.tenant_id = i.tenant_id and w.ticket_type_id = i.ticket_type_id and w.state = 'waiting'),
       version = i.version + 1, updated_at = ${now}
     where i.tenant_id = ${tenantId} and i.ticket_type_id = ${ticketTypeId}`.execute(tx);
+}
+
+/** Ends the line before a type that is sold in another way from now on. The counter is locked. */
+export async function endList(
+  tx: TenantTx,
+  tenantId: TenantId,
+  now: Date,
+  ticketTypeId: string,
+): Promise<void> {
+  await tx
+    .updateTable('waiting_list')
+    .set({ state: 'expired', updated_at: now })
+    .where('tenant_id', '=', tenantId)
+    .where('ticket_type_id', '=', ticketTypeId)
+    .where('state', '=', 'waiting')
+    .execute();
+  await countWaiting(tx, tenantId, now, ticketTypeId);
 }
 
 /** What keeps a type from being sold now, as the sale itself would say; null when nothing does. */

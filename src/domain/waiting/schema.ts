@@ -21,7 +21,13 @@ export const entryShape = z
       .nullable()
       .openapi({ description: 'Entries before this one, plus one; null once offered' }),
     offer: z
-      .object({ reservationId: z.string(), expiresAt: z.string() })
+      .object({
+        reservationId: z.string(),
+        quantity: z.int().openapi({
+          description: 'Less than was wished for when nobody in line wanted no more than what is left',
+        }),
+        expiresAt: z.string(),
+      })
       .nullable()
       .openapi({ description: 'Buy with POST /tickets/purchase and this reservationId' }),
     createdAt: z.string(),

@@ -2,6 +2,7 @@ import type { AppContext } from '../../context.ts';
 import type { Db } from '../../platform/db.ts';
 import { toTenantId } from '../../platform/ids.ts';
 import { withSystem } from '../../platform/tenant-tx.ts';
+import { visitEach } from '../../platform/visit-each.ts';
 import { offerPlaces } from './offer-places.ts';
 
 const TYPES_AT_ONCE = 200;
@@ -22,7 +23,8 @@ export async function sweepOffers(
       .execute(),
   );
   let offers = 0;
-  for (const { tenant_id, ticket_type_id } of due)
+  await visitEach(due, async ({ tenant_id, ticket_type_id }) => {
     offers += await offerPlaces(ctx, toTenantId(tenant_id), ticket_type_id);
+  });
   return offers;
 }
