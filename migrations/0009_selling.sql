@@ -73,12 +73,13 @@ begin
   with ended as (
     update holds set state = 'expired', ended_at = p_now
     where tenant_id = p_tenant and ticket_type_id = p_ticket_type and state = 'active' and expires_at <= p_now
-    returning id, group_id, code, event_id, user_id, quantity
+    returning id, group_id, code, order_id, event_id, user_id, quantity
   ), told as (
     insert into outbox (tenant_id, id, messages, created_at, next_attempt_at)
     select p_tenant, e.id, json_build_array(json_build_object('kind', 'hold.expired', 'body', json_build_object(
       'holdId', e.group_id, 'eventId', e.event_id, 'ticketTypeId', p_ticket_type, 'userId', e.user_id, 'code', e.code))), p_now, p_now
     from ended e where e.code is not null
+      and not exists (select from orders o where o.tenant_id = p_tenant and o.id = e.order_id and o.status = 'pending')
   )
   select coalesce(sum(quantity), 0) into v_places from ended;
   if v_places > 0 then
@@ -121,6 +122,10 @@ begin
   where i.tenant_id = p_tenant and i.event_id = p_event
   order by i.ticket_type_id;
 end $$;
+
+-- What a ticket is called within its event: its type's number and its own, which grows wider than 7 digits where it must.
+create function ticket_number(p_ordinal integer, p_number integer) returns text
+language sql immutable return to_char(p_ordinal, 'FM000') || '-' || to_char(p_number, 'FM9990000000');
 
 create type place_want as (n integer, ticket_type_id uuid, quantity integer, user_id text, customer_email text);
 
@@ -224,7 +229,7 @@ begin
   ), ticket as (
     select s.n, s.order_id, s.user_id, s.event_id, s.ticket_type_id, s.unit_price_minor, s.currency, s.holder_name, s.actor,
            s.ticket_ids[g.i] as id, g.i, s.seat_ids[g.i] as seat_id,
-           to_char(t.ordinal, 'FM000') || '-' || to_char(coalesce(s.first_number - 1, c.first + s.place) + g.i, 'FM0000000') as ticket_number
+           ticket_number(t.ordinal, coalesce(s.first_number - 1, c.first + s.place)::integer + g.i) as ticket_number
     from sale s
     join counted c using (ticket_type_id)
     cross join lateral (select ordinal from ticket_types where tenant_id = p_tenant and id = s.ticket_type_id offset 0) t
@@ -276,7 +281,7 @@ begin
   from sold s;
 end $$;
 
-grant execute on function earlier_outcomes, answer_twins, sale_refusal, reclaim_expired_holds, customer_share, event_counters, grant_places,
+grant execute on function earlier_outcomes, answer_twins, sale_refusal, reclaim_expired_holds, customer_share, event_counters, ticket_number, grant_places,
   issue_tickets to tessera_app;
 
 reset role;

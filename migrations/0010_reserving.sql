@@ -84,7 +84,7 @@ begin
       'unitPriceMinor', w.price_minor, 'totalPriceMinor', w.price_minor * w.quantity, 'currency', w.currency,
       'expiresAt', to_char(p_until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'tickets', (select json_agg(json_build_object('status', 'reserved', 'ticketNumber',
-          to_char(w.ordinal, 'FM000') || '-' || to_char(w.first_number + g.i - 1, 'FM0000000')) order by g.i)
+          ticket_number(w.ordinal, (w.first_number + g.i - 1)::integer)) order by g.i)
         from generate_series(1, w.quantity) as g(i))) as body
     from numbered w
   ), answered as (

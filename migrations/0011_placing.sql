@@ -119,6 +119,23 @@ begin
     loop
       v_outcomes[v_row.n] := v_row.outcome;
     end loop;
+    -- Whoever it was reserved for, nobody buys more than they may have. What a person holds is part of their share.
+    for v_row in
+      select r.n, h.id, h.ticket_type_id, h.user_id, coalesce(r.customer_email, h.customer_email) as email, t.per_customer_limit
+      from unnest(v_requests) r
+      cross join lateral (select * from holds where tenant_id = p_tenant and code = r.hold_code offset 0) h
+      cross join lateral (
+        select per_customer_limit from ticket_types
+        where tenant_id = p_tenant and id = h.ticket_type_id and per_customer_limit is not null offset 0) t
+      where v_outcomes[r.n] = 'held' order by r.n
+    loop
+      if customer_share(p_tenant, v_row.ticket_type_id, v_row.user_id, v_row.email, p_now) > v_row.per_customer_limit then
+        v_outcomes[v_row.n] := 'customer_limit_exceeded';
+        v_details[v_row.n] := json_build_object('customerLimit', v_row.per_customer_limit);
+      else
+        update holds h set customer_email = v_row.email where h.tenant_id = p_tenant and h.id = v_row.id;
+      end if;
+    end loop;
   end if;
 
   for v_row in

@@ -10,8 +10,9 @@ create type order_settlement as (
   ticket_ids uuid[], actor text, request_id text
 );
 
--- A settlement with what it meets: what comes of it, and where its rows lie. Rows of an order that waits for its payment
--- change under the lock of its counter only, so they stay where they are for as long as that is held.
+-- A settlement with what it meets: what comes of it, and where its rows lie. An order that waits for its payment changes
+-- under the lock of its counter only, so it stays where it is for as long as that is held; a payment may be put off
+-- meanwhile.
 create type settling as (
   n integer,
   order_id uuid, payment_id uuid,
@@ -32,7 +33,7 @@ declare
   v_settling settling[];
   v_row record;
   v_sales order_sale[];
-  v_stepped integer;
+  v_moved integer;
 begin
   perform set_config('app.tenant_id', p_tenant::text, true);
   select array_agg(s order by s.n) into v_settlements from json_populate_recordset(null::order_settlement, p_settlements) s;
@@ -43,6 +44,14 @@ begin
     select distinct h.ticket_type_id from unnest(v_settlements) s
     cross join lateral (select ticket_type_id from holds where tenant_id = p_tenant and order_id = s.order_id offset 0) h))
   order by i.ticket_type_id for update;
+
+  -- What ran out is free before anybody gets it again: whose places are decided on cannot lose them to a later one.
+  perform reclaim_expired_holds(p_tenant, x.ticket_type_id, p_now)
+  from (
+    select distinct h.ticket_type_id from unnest(v_settlements) s
+    cross join lateral (
+      select ticket_type_id, state, expires_at from holds where tenant_id = p_tenant and order_id = s.order_id offset 0) h
+    where s.payment_status = 'succeeded' and (h.state <> 'active' or h.expires_at <= p_now)) x;
 
   select array_agg((s.n, s.order_id, s.payment_id, s.payment_status, s.provider_reference, s.failure_code, s.ticket_ids, s.actor,
       s.request_id,
@@ -64,7 +73,7 @@ begin
   left join lateral (
     select ctid, id, status from payments where tenant_id = p_tenant and id = s.payment_id and order_id = s.order_id offset 0) p on true
   left join lateral (
-    select bool_and(state = 'active') as active from holds where tenant_id = p_tenant and order_id = s.order_id) h on true
+    select bool_and(state = 'active' and expires_at > p_now) as active from holds where tenant_id = p_tenant and order_id = s.order_id) h on true
   left join lateral (
     select ctid from idempotency_keys where tenant_id = p_tenant and subject_id = s.order_id and status is null limit 1) k on true;
 
@@ -85,19 +94,25 @@ begin
     insert into order_state_transitions (tenant_id, order_id, version, from_status, to_status, at, actor, reason)
     select p_tenant, o.id, o.version, 'pending', o.status, p_now, o.actor, o.failure_code from stepped o
   )
-  select count(*) into v_stepped from stepped;
-  if v_stepped <> (select count(*) from unnest(v_settling) s where s.pending and s.outcome in ('paid', 'failed', 'refund_due')) then
+  select count(*) into v_moved from stepped;
+  if v_moved <> (select count(*) from unnest(v_settling) s where s.pending and s.outcome in ('paid', 'failed', 'refund_due')) then
     raise exception 'an order moved without its counter' using errcode = 'serialization_failure';
   end if;
 
-  update payments p
-  set status = s.payment_status, provider_reference = coalesce(s.provider_reference, p.provider_reference),
-      failure_code = s.failure_code, attempts = p.attempts + 1, updated_at = p_now,
-      refunded_minor = case s.outcome when 'refund_due' then p.amount_minor else p.refunded_minor end,
-      next_poll_at = case s.outcome when 'open' then p_poll_at end
-  from unnest(v_settling) s
-  where s.outcome <> 'unchanged' and p.tenant_id = p_tenant and p.ctid = s.payment_at
-    and p.status in ('created', 'unknown', 'requires_action', 'failed');
+  with paid as (
+    update payments p
+    set status = s.payment_status, provider_reference = coalesce(s.provider_reference, p.provider_reference),
+        failure_code = s.failure_code, attempts = p.attempts + 1, updated_at = p_now,
+        refunded_minor = case s.outcome when 'refund_due' then p.amount_minor else p.refunded_minor end,
+        next_poll_at = case s.outcome when 'open' then p_poll_at end
+    from unnest(v_settling) s
+    where s.outcome <> 'unchanged' and p.tenant_id = p_tenant and p.ctid = s.payment_at
+    returning p.id
+  )
+  select count(*) into v_moved from paid;
+  if v_moved <> (select count(*) from unnest(v_settling) s where s.outcome <> 'unchanged') then
+    raise exception 'a payment moved meanwhile' using errcode = 'serialization_failure';
+  end if;
 
   if exists (select from unnest(v_settling) s where s.outcome in ('failed', 'refund_due')) then
     perform end_unpaid_orders(p_tenant, p_now, v_settling);
@@ -159,9 +174,12 @@ begin
     select o.*, s.request_id from unnest(p_settling) s
     cross join lateral (select * from orders where tenant_id = p_tenant and id = s.order_id offset 0) o
     where s.pending and s.outcome in ('failed', 'refund_due')
+  ), redeemed as (
+    select c.id from promo_codes c
+    where c.tenant_id = p_tenant and c.id in (select o.promo_code_id from ended o) order by c.id for update
   ), unredeemed as (
     update promo_codes c set redeemed = c.redeemed - x.orders, updated_at = p_now
-    from (select o.promo_code_id, count(*)::integer as orders from ended o where o.promo_code_id is not null group by 1) x
+    from (select o.promo_code_id, count(*)::integer as orders from ended o join redeemed r on r.id = o.promo_code_id group by 1) x
     where c.tenant_id = p_tenant and c.id = x.promo_code_id
   )
   insert into outbox (tenant_id, id, messages, created_at, next_attempt_at)
@@ -193,8 +211,9 @@ begin
   from promised r;
 end $$;
 
--- Takes the places of an order again whose hold ran out, if all of them are still free. The caller holds the locks on
--- the inventory rows and the holds. What it takes is counted when the tickets are issued.
+-- Takes the places of an order again whose hold ran out, if all of them are still free and its buyer may still have them.
+-- The caller holds the locks on the inventory rows and has given back what ran out. What it takes is counted when the
+-- tickets are issued.
 create function retake_places(p_tenant uuid, p_now timestamptz, p_order uuid) returns boolean
 language plpgsql set search_path = public, pg_temp as $$
 declare
@@ -202,18 +221,23 @@ declare
   v_free integer;
 begin
   for v_line in
-    select h.*, i.capacity - i.held - i.sold as available from holds h
+    select h.*, i.capacity - i.held - i.sold as available, t.is_seated, t.per_customer_limit, o.customer_email as buyer_email
+    from holds h
     join inventory i on i.tenant_id = p_tenant and i.ticket_type_id = h.ticket_type_id
+    join ticket_types t on t.tenant_id = p_tenant and t.id = h.ticket_type_id
+    join orders o on o.tenant_id = p_tenant and o.id = h.order_id
     where h.tenant_id = p_tenant and h.order_id = p_order order by h.ticket_type_id
   loop
     continue when v_line.state = 'active';
-    if v_line.available < v_line.quantity
-       and v_line.available + reclaim_expired_holds(p_tenant, v_line.ticket_type_id, p_now) < v_line.quantity then
+    if v_line.available < v_line.quantity or v_line.is_seated <> (v_line.seat_ids is not null)
+      or v_line.quantity + customer_share(p_tenant, v_line.ticket_type_id, v_line.user_id, v_line.buyer_email, p_now)
+        > v_line.per_customer_limit then
       return false;
     end if;
     if v_line.seat_ids is not null then
       select count(*) into v_free from (
         select from seats s where s.tenant_id = p_tenant and s.id = any (v_line.seat_ids) and s.ticket_id is null and not s.is_blocked
+          and s.ticket_type_id = v_line.ticket_type_id
           and (s.held_by is null or s.held_by = v_line.group_id or s.held_until <= p_now) order by s.id for update) free;
       if v_free < v_line.quantity then
         return false;
@@ -227,7 +251,8 @@ begin
   where i.tenant_id = p_tenant and i.ticket_type_id = d.ticket_type_id;
   update seats s set held_by = h.group_id, held_until = p_now
   from holds h where h.tenant_id = p_tenant and h.order_id = p_order and h.state <> 'active' and s.tenant_id = p_tenant and s.id = any (h.seat_ids);
-  update holds set state = 'active', ended_at = null where tenant_id = p_tenant and order_id = p_order;
+  update holds set state = 'active', expires_at = p_now + interval '1 minute', ended_at = null
+  where tenant_id = p_tenant and order_id = p_order;
   return true;
 end $$;
 

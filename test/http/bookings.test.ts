@@ -287,6 +287,21 @@ describe('what is bought directly', () => {
   });
 });
 
+it('a ticket has a number of its own, however many there were before', async () => {
+  const { type } = await openSale(tenant, { event: FAR });
+  await query('update inventory set issued = 9999998 where ticket_type_id = $1', [type.id]);
+  const { body } = await post<OrderAnswer>(
+    tenant.alice,
+    '/tickets/purchase',
+    samplePurchase(type, { quantity: 3 }),
+  );
+  expect(body.tickets.map(({ ticketNumber }) => ticketNumber)).toEqual([
+    '001-9999999',
+    '001-10000000',
+    '001-10000001',
+  ]);
+});
+
 describe.each(['from a reservation', 'from a seat lock'] as const)('what was held %s', (way) => {
   let held: Awaited<ReturnType<(typeof ways)[typeof way]>>;
   beforeEach(async () => {
@@ -387,6 +402,65 @@ describe('limits', () => {
     );
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(2);
     expect(await counters(crowd.type.id)).toEqual({ held: 2, sold: 0 });
+  });
+
+  it('hold for one e-mail address, whoever locked or reserved, one after the other and at once', async () => {
+    const fans = await Promise.all(['x1', 'x2', 'x3', 'x4'].map((name) => tenant.as(name, 'buyer')));
+    const email = { customerEmail: `${randomUUID()}@example.com` };
+    const { event, type, seatIds } = await openHall({ perCustomerLimit: 2 }, 8);
+    const locks = await Promise.all(
+      fans.map((fan, i) => lock(fan, event.id, seatIds.slice(2 * i, 2 * i + 2))),
+    );
+    const book = (i: number) =>
+      post(fans[i] as Client, '/bookings', {
+        lockId: locks[i]?.body.lockId,
+        ...customer,
+        ...email,
+        payment,
+      });
+    expect((await book(0)).status).toBe(201);
+    await refused(() => book(1), 409, 'customer_limit_exceeded');
+    const together = await Promise.all([book(2), book(3), book(1)]);
+    expect(together.map(({ body }) => body.code)).toEqual(Array(3).fill('customer_limit_exceeded'));
+    expect(await counters(type.id)).toEqual({ held: 6, sold: 2 });
+
+    const { type: standing } = await openSale(tenant, { event: FAR, type: { perCustomerLimit: 2 } });
+    const reserved = await Promise.all(
+      fans.map((fan, i) => {
+        const { payment: _payment, ...wish } = samplePurchase(standing, {
+          quantity: 2,
+          customerEmail: `own-${i}-${email.customerEmail}`,
+        });
+        return post<ReservationView>(fan, '/tickets/reserve', wish);
+      }),
+    );
+    const bought = await Promise.all(
+      fans.map((fan, i) =>
+        post(fan, '/tickets/purchase', {
+          reservationId: reserved[i]?.body.reservationId,
+          ...email,
+          payment,
+        }),
+      ),
+    );
+    expect(bought.filter(({ status }) => status === 201)).toHaveLength(1);
+    expect(bought.filter(({ body }) => body.code === 'customer_limit_exceeded')).toHaveLength(3);
+    expect(await counters(standing.id)).toEqual({ held: 6, sold: 2 });
+  });
+
+  it('let a person buy all that they hold', async () => {
+    const { type } = await openSale(tenant, { event: FAR, type: { perCustomerLimit: 2 } });
+    const { payment: _payment, ...wish } = samplePurchase(type);
+    const held = await Promise.all([
+      post<ReservationView>(tenant.alice, '/tickets/reserve', wish),
+      post<ReservationView>(tenant.alice, '/tickets/reserve', wish),
+    ]);
+    const bought = await Promise.all(
+      held.map(({ body }) =>
+        post(tenant.alice, '/tickets/purchase', { reservationId: body.reservationId, payment }),
+      ),
+    );
+    expect(bought.map(({ status }) => status)).toEqual([201, 201]);
   });
 
   it('count what a person has bought, not what came back', async () => {
