@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findLoose, findWrongs, readFree } from './support/books.ts';
+import { findLoose, findWrongs, readFree, readShares } from './support/books.ts';
 import {
   boughtBy,
   type Command,
@@ -11,7 +11,7 @@ import {
   perform,
 } from './support/commands.ts';
 import { type Before, expected, type HoldState, shortly } from './support/expectations.ts';
-import { type Hall, openHall, openTheatre, type Theatre } from './support/hall.ts';
+import { BUYERS, type Hall, openHall, openTheatre, type Theatre } from './support/hall.ts';
 
 /** `SEED=… REPLAY=…` run one failure again, as its report names them; `RUNS` says how many are drawn, 1,000 for the whole proof. */
 const { SEED, REPLAY, RUNS = '300' } = process.env;
@@ -94,6 +94,7 @@ async function playAlone(theatre: Theatre, hall: Hall, memory: Memory, command: 
   const before = await look(theatre, hall, memory, command);
   const outcome = await perform(theatre, hall, memory, command);
   const expectation = expected(command, before, memory, hall);
+  expect(outcome.status, JSON.stringify(command)).toBeLessThan(500);
   if (expectation) expect(expectation, JSON.stringify(command)).toContain(shortly(outcome));
   if (before.repeated?.status === 201) expect(outcome.body).toEqual(before.repeated.body);
 }
@@ -113,8 +114,10 @@ async function look(theatre: Theatre, hall: Hall, memory: Memory, command: Comma
   const { owner } = theatre.ctx.database;
   const now = theatre.clock.now();
   const held = 'of' in command ? heldBy(memory, command) : undefined;
+  const shares = await readShares(owner, hall, now);
   return {
     free: await readFree(owner, hall, now),
+    share: ('who' in command && shares.get(BUYERS[command.who] as string)) || 0,
     hold: held && (await stateOf(held.code)),
     repeated: command.do === 'repeat' ? boughtBy(memory, command)?.answer : undefined,
   };

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { type OrderStatus, orderSteps } from '../../../src/domain/orders/order-state.ts';
 import { type TicketStatus, ticketSteps } from '../../../src/domain/tickets/ticket-state.ts';
-import type { Hall } from './hall.ts';
+import { type Hall, LIMIT } from './hall.ts';
 
 /** What the rows say that is free, without believing any counter. */
 export type Free = { standing: number; seats: Set<string>; capacity: number };
@@ -30,6 +30,20 @@ export async function readFree(owner: pg.Pool, hall: Hall, now: Date): Promise<F
   };
 }
 
+/** How many standing places each person has, by tickets that live and holds that have not run out. */
+export async function readShares(owner: pg.Pool, hall: Hall, now: Date): Promise<Map<string, number>> {
+  const { rows } = await owner.query<{ person: string; places: number }>(
+    `select person, sum(places)::integer as places from (
+       select o.user_id as person, 1 as places from tickets t join orders o on o.id = t.order_id
+       where t.ticket_type_id = $1 and t.status not in ('cancelled', 'refunded')
+       union all
+       select h.user_id, h.quantity from holds h where h.ticket_type_id = $1 and h.state = 'active' and h.expires_at > $2) s
+     group by person`,
+    [hall.standing, now],
+  );
+  return new Map(rows.map(({ person, places }) => [person, places]));
+}
+
 /** Every sentence that is false of the books of this hall. Nothing when all is well, at any moment of a sale. */
 export async function findWrongs(owner: pg.Pool, hall: Hall, now: Date): Promise<string[]> {
   const ask = async (text: string, values: unknown[] = [hall.eventId]) =>
@@ -52,6 +66,11 @@ export async function findWrongs(owner: pg.Pool, hall: Hall, now: Date): Promise
   none(
     'more is sold and held than there is',
     await ask('select * from inventory where event_id = $1 and sold + held > capacity'),
+  );
+  const shares = await readShares(owner, hall, now);
+  none(
+    'somebody has more than a person may have',
+    [...shares].filter(([, places]) => places > LIMIT),
   );
   none(
     'a seat has two tickets',

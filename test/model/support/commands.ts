@@ -7,7 +7,7 @@ import { sendDueRefunds } from '../../../src/domain/payments/send-refund.ts';
 import { noticeSignature } from '../../../src/domain/payments/test-provider.ts';
 import type { LockView } from '../../../src/domain/seats/schema.ts';
 import type { Client } from '../../support/test-context.ts';
-import { BUYERS, type Hall, ROWS, SEATS_IN_ROW, STANDING, type Theatre } from './hall.ts';
+import { BUYERS, type Hall, LIMIT, ROWS, SEATS_IN_ROW, STANDING, type Theatre } from './hall.ts';
 
 const tokens = ['tok_success', 'tok_declined', 'tok_timeout', 'tok_requires_action'] as const;
 type Token = (typeof tokens)[number];
@@ -22,6 +22,7 @@ export type Command =
   | { do: 'check out'; api: number; of: number; token: Token }
   | { do: 'repeat'; api: number; of: number }
   | { do: 'confirm at the bank'; api: number; of: number }
+  | { do: 'everybody pays'; api: number }
   | { do: 'notify'; api: number; of: number; notice: number }
   | { do: 'forge a notice'; api: number; of: number }
   | { do: 'cancel'; api: number; of: number }
@@ -37,7 +38,8 @@ const who = fc.nat(BUYERS.length - 1);
 const of = fc.nat(7);
 const token = fc.oneof(
   { weight: 4, arbitrary: fc.constant<Token>('tok_success') },
-  { weight: 3, arbitrary: fc.constantFrom(...tokens) },
+  { weight: 4, arbitrary: fc.constant<Token>('tok_requires_action') },
+  { weight: 2, arbitrary: fc.constantFrom(...tokens) },
 );
 const quantity = fc.integer({ min: 1, max: STANDING });
 
@@ -66,6 +68,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ do: fc.constant('check out' as const), api, of, token }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('repeat' as const), api, of }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('confirm at the bank' as const), api, of }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('everybody pays' as const), api }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('notify' as const), api, of, notice: fc.nat(2) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('forge a notice' as const), api, of }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('cancel' as const), api, of }) },
@@ -177,27 +180,27 @@ export async function perform(
     }
     case 'confirm at the bank': {
       const bought = boughtBy(memory, command);
-      const url = (bought?.answer.body as { nextAction?: { url: string } | null } | undefined)?.nextAction
-        ?.url;
-      if (!bought || !url) return NOTHING;
-      return outcome(await buyer(bought.who).post(new URL(url).pathname.replace('/api', '')));
+      return (bought && (await confirm(buyer(bought.who), bought))) ?? NOTHING;
+    }
+    case 'everybody pays': {
+      await Promise.all(memory.bought.map((bought) => confirm(buyer(bought.who), bought)));
+      const answers = await Promise.all(
+        memory.bought.map(async ({ orderId }) => {
+          const payment = orderId && (await paymentOf(theatre, orderId));
+          return payment ? notify(theatre, stranger, payment, randomUUID()) : NOTHING;
+        }),
+      );
+      return answers.find(({ status }) => status >= 400) ?? DONE;
     }
     case 'notify':
     case 'forge a notice': {
       const bought = boughtBy(memory, command);
       const reference = bought?.orderId && (await paymentOf(theatre, bought.orderId));
       if (!reference) return NOTHING;
-      const { tenant_id: tenant, id } = reference;
       // The same number twice is the same notice delivered twice.
-      const name = command.do === 'notify' ? `${id}:${command.notice}` : randomUUID();
-      const body = JSON.stringify({ id: name, type: 'charge.changed', tenant, reference: id });
-      const proof =
-        command.do === 'notify'
-          ? noticeSignature(theatre.ctx, theatre.clock.now(), body)
-          : `${theatre.clock.now().getTime()}.${createHash('sha256').update(body).digest('hex')}`;
-      return outcome(
-        await stranger.post('/payments/webhook/test', body, { headers: { 'test-signature': proof } }),
-      );
+      return command.do === 'notify'
+        ? notify(theatre, stranger, reference, `${reference.id}:${command.notice}`)
+        : notify(theatre, stranger, reference, randomUUID(), { forged: true });
     }
     case 'cancel': {
       const bought = boughtBy(memory, command);
@@ -215,7 +218,7 @@ export async function perform(
     }
     case 'set capacity': {
       const { capacity } = command;
-      const body = { name: 'Standing', priceMinor: 2_500, capacity };
+      const body = { name: 'Standing', priceMinor: 2_500, capacity, perCustomerLimit: LIMIT };
       return outcome(await organiser.put(`/ticket-types/${hall.standing}`, body));
     }
     case 'wait':
@@ -260,6 +263,32 @@ async function purchase(
   const orderId = typeof answer.body.orderId === 'string' ? answer.body.orderId : undefined;
   memory.bought.push({ who, path, body, key, orderId, answer });
   return outcome(answer);
+}
+
+/** What a buyer does on the page of the bank; undefined when the bank did not ask. */
+async function confirm(buyer: Client, { answer }: Bought): Promise<Outcome | undefined> {
+  const { nextAction } = (answer.body ?? {}) as { nextAction?: { url: string } | null };
+  if (!nextAction) return undefined;
+  return outcome(await buyer.post(new URL(nextAction.url).pathname.replace('/api', '')));
+}
+
+/** A notice of the provider, or one of somebody who does not know its secret. */
+async function notify(
+  theatre: Theatre,
+  stranger: Client,
+  payment: { tenant_id: string; id: string },
+  name: string,
+  { forged = false } = {},
+): Promise<Outcome> {
+  const now = theatre.clock.now();
+  const { tenant_id: tenant, id: reference } = payment;
+  const body = JSON.stringify({ id: name, type: 'charge.changed', tenant, reference });
+  const proof = forged
+    ? `${now.getTime()}.${createHash('sha256').update(body).digest('hex')}`
+    : noticeSignature(theatre.ctx, now, body);
+  return outcome(
+    await stranger.post('/payments/webhook/test', body, { headers: { 'test-signature': proof } }),
+  );
 }
 
 async function paymentOf(

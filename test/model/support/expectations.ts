@@ -1,12 +1,14 @@
 import type { Free } from './books.ts';
 import { boughtBy, type Command, heldBy, type Memory, type Outcome } from './commands.ts';
-import { type Hall, SEATS_IN_ROW } from './hall.ts';
+import { type Hall, LIMIT, SEATS_IN_ROW } from './hall.ts';
 
 /** Of a reservation or lock: whether its buyer may still use it, by the rows alone. */
 export type HoldState = 'usable' | 'used' | 'run out';
 /** What the rows say before a command that runs alone. */
 export type Before = {
   free: Free;
+  /** The standing places that the buyer of the command has. */
+  share: number;
   hold: HoldState | undefined;
   repeated: { status: number; body: unknown } | undefined;
 };
@@ -20,12 +22,16 @@ const bought = {
 
 /** What a command that runs alone must come to: an HTTP status with a code; undefined where several things may happen. */
 export function expected(command: Command, before: Before, memory: Memory, hall: Hall): string[] | undefined {
-  const { free, hold } = before;
+  const { free, hold, share } = before;
+  const wish = (quantity: number, granted: string): string[] => {
+    if (quantity > free.standing) return ['409 sold_out'];
+    return [share + quantity > LIMIT ? '409 customer_limit_exceeded' : granted];
+  };
   switch (command.do) {
     case 'reserve':
-      return command.quantity <= free.standing ? ['201'] : ['409 sold_out'];
+      return wish(command.quantity, '201');
     case 'buy':
-      return command.quantity <= free.standing ? [bought[command.token]] : ['409 sold_out'];
+      return wish(command.quantity, bought[command.token]);
     case 'lock':
       return command.seats.every((seat) => free.seats.has(hall.seats[seat] as string))
         ? ['201']
@@ -45,6 +51,8 @@ export function expected(command: Command, before: Before, memory: Memory, hall:
         : undefined;
     case 'forge a notice':
       return boughtBy(memory, command)?.orderId ? ['401 unauthenticated'] : undefined;
+    case 'everybody pays':
+      return ['200'];
     case 'notify':
       return boughtBy(memory, command)?.orderId ? ['200'] : undefined;
     case 'set capacity':

@@ -15,6 +15,8 @@ import {
 } from '../../support/test-context.ts';
 
 export const STANDING = 4;
+/** As many standing places as a person may have. */
+export const LIMIT = 3;
 export const ROWS = 2;
 export const SEATS_IN_ROW = 3;
 export const BUYERS = ['ada', 'bea', 'cyd'];
@@ -93,7 +95,7 @@ export async function openTheatre(): Promise<Theatre> {
 export async function openHall(theatre: Theatre): Promise<Hall> {
   const [organiser] = theatre.organisers as [Client];
   const types = [
-    sampleTicketType({ name: 'Standing', capacity: STANDING }),
+    sampleTicketType({ name: 'Standing', capacity: STANDING, perCustomerLimit: LIMIT }),
     sampleTicketType({ name: 'Stalls', capacity: 0, priceMinor: 4_000 }),
   ];
   const start = theatre.clock.now().getTime() + 30 * 86_400_000;
