@@ -15,12 +15,13 @@ type Counts = {
 
 /**
  * Compares the counter of a ticket type with the rows it counts, in one snapshot, and records a difference. A version
- * that a later look has covered is not looked at again, so a burst of sales costs a few looks, not one each.
+ * that a later look has covered is not looked at again, so a burst of sales costs a few looks, not one each; without a
+ * version it is looked at in any case.
  */
 export async function verifyCounter(
   ctx: Pick<AppContext, 'db' | 'clock'>,
   tenantId: TenantId,
-  input: { ticketTypeId: string; version: number },
+  input: { ticketTypeId: string; version?: number },
 ): Promise<Verification> {
   return withTenant(ctx.db, tenantId, (tx) => verify(tx, tenantId, ctx.clock.now(), input));
 }
@@ -29,16 +30,16 @@ async function verify(
   tx: TenantTx,
   tenantId: TenantId,
   now: Date,
-  input: { ticketTypeId: string; version: number },
+  input: { ticketTypeId: string; version?: number },
 ): Promise<Verification> {
-  const { ticketTypeId } = input;
+  const { ticketTypeId, version } = input;
   const checked = await tx
     .selectFrom('inventory_checks')
     .select('verified_version')
     .where('tenant_id', '=', tenantId)
     .where('ticket_type_id', '=', ticketTypeId)
     .executeTakeFirst();
-  if (checked && checked.verified_version >= BigInt(input.version)) return 'proven_before';
+  if (version !== undefined && checked && checked.verified_version >= BigInt(version)) return 'proven_before';
   const counts = await readCounts(tx, tenantId, ticketTypeId);
   if (!counts) return 'gone';
   const equal = counts.counter_sold === counts.rows_sold && counts.counter_held === counts.rows_held;

@@ -3,6 +3,7 @@ import type { AppContext } from '../../context.ts';
 import type { Db } from '../../platform/db.ts';
 import { type TenantId, toTenantId } from '../../platform/ids.ts';
 import { withSystem, withTenant } from '../../platform/tenant-tx.ts';
+import { verifyCounter } from './verify-counter.ts';
 
 export type Drift = {
   tenantId: TenantId;
@@ -16,16 +17,29 @@ export type Drift = {
 };
 
 /**
- * Counters that did not equal their rows when the background service looked last, of all tenants. A difference that a
- * later look did not find again is history and stays in `capacity_drift`.
+ * Compares every counter of all tenants with the rows it counts, while they are sold. Returns how many there are, and
+ * those that are wrong. A difference that was found earlier and is gone stays in `capacity_drift`.
  */
-export async function listDrift(ctx: Pick<AppContext, 'db'>, relay: Db): Promise<Drift[]> {
+export async function checkCounters(
+  ctx: Pick<AppContext, 'db' | 'clock'>,
+  relay: Db,
+): Promise<{ checked: number; drift: Drift[] }> {
   const tenants = await withSystem(relay, (tx) =>
     tx.selectFrom('tenants').select('tenant_id').orderBy('tenant_id').execute(),
   );
+  let checked = 0;
   const drift: Drift[] = [];
-  for (const { tenant_id } of tenants) drift.push(...(await listOfTenant(ctx, toTenantId(tenant_id))));
-  return drift;
+  for (const { tenant_id } of tenants) {
+    const tenantId = toTenantId(tenant_id);
+    const counters = await withTenant(ctx.db, tenantId, (tx) =>
+      tx.selectFrom('inventory').select('ticket_type_id').where('tenant_id', '=', tenantId).execute(),
+    );
+    for (const { ticket_type_id } of counters)
+      await verifyCounter(ctx, tenantId, { ticketTypeId: ticket_type_id });
+    checked += counters.length;
+    drift.push(...(await listOfTenant(ctx, tenantId)));
+  }
+  return { checked, drift };
 }
 
 function listOfTenant(ctx: Pick<AppContext, 'db'>, tenantId: TenantId): Promise<Drift[]> {
