@@ -33,6 +33,7 @@ create table seats (
   section text not null check (length(section) between 1 and 50),
   row_label text not null check (length(row_label) between 1 and 20),
   number text not null check (length(number) between 1 and 20),
+  row_ordinal integer not null,
   ordinal integer not null,
   is_blocked boolean not null default false,
   held_by uuid,
@@ -45,6 +46,7 @@ create table seats (
   foreign key (tenant_id, event_id) references events (tenant_id, id) on delete cascade,
   foreign key (tenant_id, ticket_type_id) references ticket_types (tenant_id, id)
 ) with (fillfactor = 70);
+comment on column seats.row_ordinal is 'Position of its row in the map, as it was uploaded: the frontmost first.';
 comment on column seats.ordinal is 'Position within its row; neighbours differ by one.';
 comment on column seats.held_by is 'The group of the hold that has the seat until held_until: one column, so never two.';
 comment on column seats.fence is 'Grows with each lock; who holds an older one has lost the seat.';

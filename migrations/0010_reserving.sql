@@ -98,7 +98,8 @@ end $$;
 create type seat_lock_request as (
   n integer, -- position in the batch, from 1
   principal text, route text, key text, request_hash bytea,
-  group_id uuid, hold_ids uuid[], code text, user_id text, event_id uuid, seat_ids uuid[]
+  group_id uuid, hold_ids uuid[], code text, user_id text, event_id uuid, seat_ids uuid[],
+  customer_name text, customer_email text, customer_phone text
 );
 
 -- All or nothing for each request; of two that want one seat the earlier in the batch gets it, and the later may still
@@ -169,18 +170,18 @@ begin
   for v_row in
     select x.n, case when bool_or(x.wanted > t.per_order_limit) then 'limit_exceeded' else 'customer_limit_exceeded' end as outcome,
       json_build_object('limit', min(t.per_order_limit), 'customerLimit', min(t.per_customer_limit)) as details
-    from (select w.n, w.user_id, w.ticket_type_id, w.wanted,
+    from (select w.n, w.user_id, w.customer_email, w.ticket_type_id, w.wanted,
             sum(w.wanted) over (partition by w.user_id, w.ticket_type_id order by w.n) as together
-          from (select r.n, r.user_id, s.ticket_type_id, count(*) as wanted
+          from (select r.n, r.user_id, r.customer_email, s.ticket_type_id, count(*) as wanted
                 from unnest(v_requests) r
                 cross join lateral unnest(r.seat_ids) as u(seat_id)
                 cross join lateral (select ticket_type_id from seats where tenant_id = p_tenant and id = u.seat_id offset 0) s
-                where v_outcomes[r.n] = 'wanted' group by r.n, r.user_id, s.ticket_type_id) w) x
+                where v_outcomes[r.n] = 'wanted' group by r.n, r.user_id, r.customer_email, s.ticket_type_id) w) x
     cross join lateral (select * from ticket_types where tenant_id = p_tenant and id = x.ticket_type_id offset 0) t
     where x.wanted > t.per_order_limit
       -- What somebody has is only counted where there is a limit to it.
       or case when t.per_customer_limit is not null
-        then x.together + customer_share(p_tenant, x.ticket_type_id, x.user_id, null, p_now) > t.per_customer_limit end
+        then x.together + customer_share(p_tenant, x.ticket_type_id, x.user_id, x.customer_email, p_now) > t.per_customer_limit end
     group by x.n
   loop
     v_outcomes[v_row.n] := v_row.outcome;
@@ -246,11 +247,11 @@ begin
     cross join lateral (select currency from events where tenant_id = p_tenant and id = w.event_id offset 0) e
     group by w.n, w.group_id, w.code, w.user_id, w.event_id, w.hold_ids, l.ticket_type_id, f.fence, t.price_minor, e.currency
   ), taken as (
-    insert into holds (tenant_id, id, group_id, code, kind, event_id, ticket_type_id, user_id, quantity, unit_price_minor,
-                       seat_ids, fence, expires_at, created_at)
-    select p_tenant, l.hold_id, l.group_id, l.code, 'seat_lock', l.event_id, l.ticket_type_id, l.user_id, l.quantity, l.price_minor,
-           l.seat_ids, l.fence, p_until, p_now
-    from line l
+    insert into holds (tenant_id, id, group_id, code, kind, event_id, ticket_type_id, user_id, customer_name, customer_email,
+                       customer_phone, quantity, unit_price_minor, seat_ids, fence, expires_at, created_at)
+    select p_tenant, l.hold_id, l.group_id, l.code, 'seat_lock', l.event_id, l.ticket_type_id, l.user_id, r.customer_name,
+           r.customer_email, r.customer_phone, l.quantity, l.price_minor, l.seat_ids, l.fence, p_until, p_now
+    from line l join unnest(v_requests) r on r.n = l.n
   ), held as (
     update inventory i set held = i.held + d.quantity, version = i.version + 1, updated_at = p_now
     from (select l.ticket_type_id, sum(l.quantity)::integer as quantity from line l group by 1) d

@@ -433,6 +433,10 @@ export interface Seats {
    */
   ordinal: number;
   row_label: string;
+  /**
+   * Position of its row in the map, as it was uploaded: the frontmost first.
+   */
+  row_ordinal: number;
   section: string;
   tenant_id: string;
   ticket_id: string | null;

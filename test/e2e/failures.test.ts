@@ -131,6 +131,20 @@ describe.skipIf(amqp === null || redis === null)(
         expect((await book(carol, again.body.lockId)).status).toBe(201);
       });
 
+      it('tells also who buys here for the first time, by the address that the lock came with', async () => {
+        const newcomer = await world.as('newcomer');
+        const address = `${randomUUID()}@example.com`;
+        const { event, seatIds } = await openHall();
+        const { body } = await newcomer<LockView>('POST', '/seats/lock', {
+          eventId: event.id,
+          seatIds: seatIds.slice(0, 1),
+          customerName: 'New Comer',
+          customerEmail: address,
+        });
+        world.clock.advance(5 * MINUTE);
+        await mailed(address, `${body.lockId} has run out`);
+      });
+
       it('loses its seats to the next, and its owner does not get them back by paying', async () => {
         const { event, type, seatIds } = await openHall(1);
         const { body: first } = await lock(alice, event.id, seatIds);

@@ -418,6 +418,19 @@ describe('DELETE /events/{id}', () => {
     expect((await audit(event.id)).map(({ action }) => action)).toEqual(['event.created', 'event.deleted']);
   });
 
+  it.each([
+    ['event', (type: { id: string; eventId: string }) => `/events/${type.eventId}`],
+    ['ticket type', (type: { id: string; eventId: string }) => `/ticket-types/${type.id}`],
+  ])('takes the reservations of an %s along, from the cache too', async (_name, pathOf) => {
+    const { type } = await openSale(tenant);
+    const { payment: _payment, ...wish } = samplePurchase(type);
+    const { body } = await tenant.alice.post('/tickets/reserve', wish, { key: randomUUID() });
+    const path = `/tickets/reservation/${body.reservationId}`;
+    expect((await tenant.alice.get(path)).status).toBe(200);
+    expect((await tenant.organiser.delete(pathOf(type))).body).toMatchObject({ outcome: 'deleted' });
+    expectProblem(await tenant.alice.get(path), 404, 'not_found');
+  });
+
   it('only hides an event with tickets, and they stay valid', async () => {
     const { event, type } = await openSale(tenant);
     const order = await buy(tenant.alice, type);

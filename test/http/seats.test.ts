@@ -97,6 +97,19 @@ describe('PUT /events/{id}/seat-map', () => {
     expect(await counters(box)).toMatchObject({ capacity: 2 });
     const { body } = await tenant.alice.get<EventView>(`/events/${event.id}`);
     expect(body.ticketTypes.map((type) => type.isSeated)).toEqual([true, true]);
+    const { rows } = await ctx.database.owner.query(
+      `select m -> 'body' ->> 'ticketTypeId' as type, (m -> 'body' ->> 'capacityChange')::integer as change
+       from outbox, json_array_elements(messages) m
+       where m ->> 'kind' = 'ticket.capacity.updates' and m -> 'body' ->> 'eventId' = $1`,
+      [event.id],
+    );
+    expect(rows).toHaveLength(2);
+    expect(rows).toEqual(
+      expect.arrayContaining([
+        { type: stalls, change: 12 },
+        { type: box, change: 2 },
+      ]),
+    );
   });
 
   it('reads the same map from CSV', async () => {
@@ -132,13 +145,27 @@ describe('PUT /events/{id}/seat-map', () => {
       'section,row,seat,ticketTypeId,blocked\nStalls,1,1,01a1fb73-2a39-702c-b4e0-f68636f16608,maybe',
       'bad_csv',
     ],
-    ['a type that is none', 'section,row,seat,ticketTypeId\nStalls,1,1,x', 'validation_failed'],
-  ])('refuses CSV with %s', async (_name, text, code) => {
+    ['a type that is none', 'section,row,seat,ticketTypeId\nStalls,1,1,x', 'bad_csv', 'Line 2: ticketTypeId'],
+    [
+      'a seat without a number',
+      'section,row,seat,ticketTypeId\nStalls,1,,01a1fb73-2a39-702c-b4e0-f68636f16608',
+      'bad_csv',
+      'Line 2: seat',
+    ],
+    [
+      'a column that is there twice',
+      'section,row,seat,ticketTypeId,Row\nStalls,1,1,x,2',
+      'bad_csv',
+      'row twice',
+    ],
+    ['a header alone', 'section,row,seat,ticketTypeId\n', 'bad_csv', 'no seat'],
+    ['nothing in it', '', 'bad_csv', 'no seat'],
+  ])('refuses CSV with %s', async (_name, text, code, detail = '') => {
     const { event } = await openHall();
     const answer = await tenant.organiser.put(`/events/${event.id}/seat-map`, text, {
       headers: { 'content-type': 'text/csv' },
     });
-    expect(answer).toMatchObject({ status: 400, body: { code } });
+    expect(answer).toMatchObject({ status: 400, body: { code, detail: expect.stringContaining(detail) } });
   });
 
   it('refuses no body, and a body of another form', async () => {
@@ -274,6 +301,37 @@ describe('POST /seats/lock', () => {
     expect(second.body.seats.map(({ label }) => label)).toEqual(['Stalls 2-2', 'Stalls 2-3']);
     const none = await best(tenant.bob, event.id, stalls, 4);
     expect(none).toMatchObject({ status: 409, body: { code: 'no_adjacent_seats' } });
+  });
+
+  it('takes the rows as they were uploaded, the frontmost first, and a row in parts as one', async () => {
+    const { event, stalls, box } = await openHall();
+    const numbers = (from: number, count: number) =>
+      Array.from({ length: count }, (_, i) => ({ number: String(from + i) }));
+    const map = await tenant.organiser.put<SeatMapView>(`/events/${event.id}/seat-map`, {
+      sections: [
+        {
+          name: 'Stalls',
+          ticketTypeId: stalls,
+          rows: [
+            { label: 'Front', seats: numbers(1, 2) },
+            { label: 'AA', seats: numbers(1, 4) },
+            { label: 'Front', seats: numbers(3, 2) },
+          ],
+        },
+        { name: 'Balcony', ticketTypeId: stalls, rows: [{ label: 'A', seats: numbers(1, 4) }] },
+        { name: 'Box', ticketTypeId: box, rows: [{ label: 'A', seats: numbers(1, 2) }] },
+      ],
+    });
+    expect(map.body.sections.map(({ name, rows }) => [name, rows.map(({ label }) => label)])).toEqual([
+      ['Stalls', ['Front', 'AA']],
+      ['Balcony', ['A']],
+      ['Box', ['A']],
+    ]);
+    const taken = async () =>
+      (await best(tenant.alice, event.id, stalls, 4)).body.seats.map(({ label }) => label);
+    expect(await taken()).toEqual(['Stalls Front-1', 'Stalls Front-2', 'Stalls Front-3', 'Stalls Front-4']);
+    expect(await taken()).toEqual(['Stalls AA-1', 'Stalls AA-2', 'Stalls AA-3', 'Stalls AA-4']);
+    expect(await taken()).toEqual(['Balcony A-1', 'Balcony A-2', 'Balcony A-3', 'Balcony A-4']);
   });
 
   it('gives the last pair side by side to one of many', async () => {

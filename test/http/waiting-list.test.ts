@@ -434,6 +434,24 @@ describe('the gate before what is sold out', () => {
     await locked(type.id, async () => {
       const crowd = await Promise.all(Array.from({ length: 100 }, () => purchase(tenant.bob, type)));
       expect(crowd.every(({ body }) => body.code === 'sold_out')).toBe(true);
+      const { payment: _payment, ...wish } = samplePurchase(type);
+      const others = await Promise.all(
+        Array.from({ length: 100 }, () => tenant.bob.post('/tickets/reserve', wish, { key: randomUUID() })),
+      );
+      expect(others.every(({ body }) => body.code === 'sold_out')).toBe(true);
+    });
+  });
+
+  it('lets a reservation through that was answered before', async () => {
+    const { type } = await openSale(tenant, { event: FAR, type: { capacity: 2 } });
+    const { payment: _payment, ...wish } = samplePurchase(type, { quantity: 2 });
+    const key = randomUUID();
+    const first = await tenant.alice.post('/tickets/reserve', wish, { key });
+    expect((await purchase(tenant.bob, type)).status).toBe(409);
+    const again = await tenant.alice.post('/tickets/reserve', wish, { key });
+    expect(again).toMatchObject({ status: 201, body: { reservationId: first.body.reservationId } });
+    expect(await tenant.alice.post('/tickets/reserve', { ...wish, quantity: 1 }, { key })).toMatchObject({
+      status: 422,
     });
   });
 

@@ -5,7 +5,7 @@ import { tenantKey } from '../../platform/cache.ts';
 import { deleteUnlessReferenced } from '../../platform/delete-unless-referenced.ts';
 import { notFound } from '../../platform/errors.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
-import { lockCounters } from '../inventory/queries.ts';
+import { codesOfHolds, lockCounters } from '../inventory/queries.ts';
 
 export type Deletion = { id: string; outcome: 'deleted' | 'deactivated' };
 
@@ -14,8 +14,9 @@ export async function deleteEvent(ctx: AppContext, actor: Actor, input: { id: st
   requireRole(actor, 'organiser');
   const { tenantId } = actor;
   const now = ctx.clock.now();
-  const deletion = await withTenant(ctx.db, tenantId, async (tx): Promise<Deletion> => {
+  const { codes, ...deletion } = await withTenant(ctx.db, tenantId, async (tx) => {
     await lockCounters(tx, tenantId, { column: 'event_id', id: input.id });
+    const held = await codesOfHolds(tx, tenantId, { column: 'event_id', id: input.id });
     const event = await tx
       .selectFrom('events')
       .select('id')
@@ -40,8 +41,11 @@ export async function deleteEvent(ctx: AppContext, actor: Actor, input: { id: st
       subject: input.id,
       details: {},
     });
-    return { id: input.id, outcome };
+    return { id: input.id, outcome, codes: deleted ? held : [] } as const;
   });
-  await ctx.cache.delete(tenantKey(tenantId, 'event', input.id));
+  await ctx.cache.delete(
+    tenantKey(tenantId, 'event', input.id),
+    ...codes.map((code) => tenantKey(tenantId, 'reservation', code)),
+  );
   return deletion;
 }

@@ -5,7 +5,7 @@ import { tenantKey } from '../../platform/cache.ts';
 import { deleteUnlessReferenced } from '../../platform/delete-unless-referenced.ts';
 import { notFound } from '../../platform/errors.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
-import { lockCounters } from '../inventory/queries.ts';
+import { codesOfHolds, lockCounters } from '../inventory/queries.ts';
 import type { Deletion } from './delete-event.ts';
 
 /** As with events: gone when nothing was ordered, otherwise no longer on sale. */
@@ -17,8 +17,9 @@ export async function deleteTicketType(
   requireRole(actor, 'organiser');
   const { tenantId } = actor;
   const now = ctx.clock.now();
-  const { eventId, deletion } = await withTenant(ctx.db, tenantId, async (tx) => {
+  const { eventId, codes, deletion } = await withTenant(ctx.db, tenantId, async (tx) => {
     await lockCounters(tx, tenantId, { column: 'ticket_type_id', id: input.id });
+    const held = await codesOfHolds(tx, tenantId, { column: 'ticket_type_id', id: input.id });
     const type = await tx
       .selectFrom('ticket_types')
       .select('event_id')
@@ -43,8 +44,11 @@ export async function deleteTicketType(
       subject: input.id,
       details: {},
     });
-    return { eventId: type.event_id, deletion: { id: input.id, outcome } };
+    return { eventId: type.event_id, codes: deleted ? held : [], deletion: { id: input.id, outcome } };
   });
-  await ctx.cache.delete(tenantKey(tenantId, 'event', eventId));
+  await ctx.cache.delete(
+    tenantKey(tenantId, 'event', eventId),
+    ...codes.map((code) => tenantKey(tenantId, 'reservation', code)),
+  );
   return deletion;
 }

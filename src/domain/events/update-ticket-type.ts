@@ -2,10 +2,9 @@ import type { AppContext } from '../../context.ts';
 import { type Actor, actorName, requireRole } from '../../platform/actor.ts';
 import { recordAudit } from '../../platform/audit.ts';
 import { DomainError, notFound } from '../../platform/errors.ts';
-import { newId } from '../../platform/ids.ts';
 import { enqueue } from '../../platform/outbox.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
-import { changeCapacity } from '../inventory/change-capacity.ts';
+import { capacityEdit, changeCapacity } from '../inventory/change-capacity.ts';
 import { publishAvailability } from '../inventory/publish-availability.ts';
 import { hasOtherCapacity, lockCounters } from '../inventory/queries.ts';
 import type { SoldOutGate } from '../inventory/sold-out-gate.ts';
@@ -54,13 +53,8 @@ export async function updateTicketType(
       capacity: input.capacity,
     });
     if (change !== 0) {
-      const body = { eventId: before.event_id, ticketTypeId: input.id, capacityChange: change };
-      await enqueue(tx, now, [
-        {
-          kind: 'ticket.capacity.updates',
-          body: { ...body, transactionId: `edit-${newId()}`, operation: 'edit', version: Number(version) },
-        },
-      ]);
+      const edit = { eventId: before.event_id, ticketTypeId: input.id, capacityChange: change, version };
+      await enqueue(tx, now, [capacityEdit(edit)]);
     }
     await recordAudit(tx, tenantId, now, {
       actor: actorName(actor),

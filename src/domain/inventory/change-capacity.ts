@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
+import type { Message } from '../../messages.ts';
 import { DomainError } from '../../platform/errors.ts';
-import type { TenantId } from '../../platform/ids.ts';
+import { newId, type TenantId } from '../../platform/ids.ts';
 import type { TenantTx } from '../../platform/tenant-tx.ts';
 
 /**
@@ -35,4 +36,17 @@ export async function changeCapacity(
     'capacity_below_sold',
     'More places are sold or held than the new capacity.',
   );
+}
+
+/** The message that tells of it. */
+export function capacityEdit(edit: {
+  eventId: string;
+  ticketTypeId: string;
+  capacityChange: number;
+  version: bigint;
+}): Message {
+  return {
+    kind: 'ticket.capacity.updates',
+    body: { ...edit, version: Number(edit.version), transactionId: `edit-${newId()}`, operation: 'edit' },
+  };
 }

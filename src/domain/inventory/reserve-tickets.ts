@@ -5,9 +5,10 @@ import { requestHash } from '../../platform/idempotency.ts';
 import { newCode, newId } from '../../platform/ids.ts';
 import { createLanes } from '../../platform/lane.ts';
 import { callFunction } from '../../platform/tenant-tx.ts';
+import { findStoredAnswer } from './find-stored-answer.ts';
 import { publishAvailability } from './publish-availability.ts';
 import { replayed } from './replayed.ts';
-import { type SaleRow, saleRefusal } from './sale-refusal.ts';
+import { type SaleRow, saleRefusal, soldOut } from './sale-refusal.ts';
 import type { ReservationView, ReserveInput } from './schema.ts';
 import type { SoldOutGate } from './sold-out-gate.ts';
 import { timeRemaining } from './time-remaining.ts';
@@ -34,16 +35,28 @@ export function createReserveTickets(
     maxBatch: MAX_BATCH,
     flush: (_key, items) => flush(ctx, items),
   });
+  const findStored = findStoredAnswer(ctx);
+
+  async function reserve(actor: Actor, input: ReserveInput, key: string): Promise<SaleRow> {
+    const { tenantId } = actor;
+    const left = gate.closedAt(tenantId, input.ticketTypeId);
+    if (left !== undefined && input.quantity > left) {
+      // Sold out a moment ago. Only who was answered before gets that answer again.
+      const stored = await findStored(actor, { route: ROUTE, idempotencyKey: key, request: input });
+      ctx.metrics.sales.inc({ outcome: stored ? stored.outcome : 'shed' });
+      if (!stored) throw soldOut(left);
+      return stored;
+    }
+    const row = await lanes.submit(`${tenantId}:${input.ticketTypeId}`, { actor, input, key });
+    ctx.metrics.sales.inc({ outcome: row.outcome });
+    if (row.outcome === 'sold_out') gate.close(tenantId, input.ticketTypeId, Number(row.details.available));
+    return row;
+  }
+
   return async (actor, input, { idempotencyKey }) => {
     requireRole(actor, 'buyer', 'organiser', 'support');
     const { tenantId } = actor;
-    const row = await lanes.submit(`${tenantId}:${input.ticketTypeId}`, {
-      actor,
-      input,
-      key: idempotencyKey,
-    });
-    ctx.metrics.sales.inc({ outcome: row.outcome });
-    if (row.outcome === 'sold_out') gate.close(tenantId, input.ticketTypeId, Number(row.details.available));
+    const row = await reserve(actor, input, idempotencyKey);
     const stored = row.outcome === 'replay' ? replayed<Stored>(row) : (row.details as Stored);
     if (row.outcome === 'reserved') {
       const key = tenantKey(tenantId, 'reservation', stored.reservationId);

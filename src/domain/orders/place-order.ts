@@ -3,9 +3,9 @@ import { type Actor, actorName } from '../../platform/actor.ts';
 import { DomainError } from '../../platform/errors.ts';
 import { requestHash } from '../../platform/idempotency.ts';
 import { newCode, newId } from '../../platform/ids.ts';
+import { findStoredAnswer } from '../inventory/find-stored-answer.ts';
 import { type SaleRow, saleRefusal, soldOut } from '../inventory/sale-refusal.ts';
 import type { SoldOutGate } from '../inventory/sold-out-gate.ts';
-import { findStoredAnswer } from './find-stored-answer.ts';
 import type { SaleLanes } from './sale-lanes.ts';
 import type { OrderAnswer } from './schema.ts';
 

@@ -104,6 +104,9 @@ function flush(ctx: Context, items: Item[]): Promise<SaleRow[]> {
     user_id: actor.subject,
     event_id: eventId,
     seat_ids: seatIds,
+    customer_name: request.customerName,
+    customer_email: request.customerEmail,
+    customer_phone: request.customerPhone,
   }));
   return callFunction<SaleRow>(ctx.db, {
     name: 'lock_seats',

@@ -4,8 +4,9 @@ import { type Actor, actorName, requireRole } from '../../platform/actor.ts';
 import { recordAudit } from '../../platform/audit.ts';
 import { DomainError, notFound } from '../../platform/errors.ts';
 import { newId, type TenantId } from '../../platform/ids.ts';
+import { enqueue } from '../../platform/outbox.ts';
 import { type TenantTx, withTenant } from '../../platform/tenant-tx.ts';
-import { changeCapacity } from '../inventory/change-capacity.ts';
+import { capacityEdit, changeCapacity } from '../inventory/change-capacity.ts';
 import { publishAvailability } from '../inventory/publish-availability.ts';
 import { hasSales, lockCounters } from '../inventory/queries.ts';
 import { endList } from '../waiting/queries.ts';
@@ -16,6 +17,7 @@ type Seat = {
   section: string;
   row: string;
   number: string;
+  rowOrdinal: number;
   ordinal: number;
   typeId: string;
   blocked: boolean;
@@ -66,9 +68,13 @@ export async function putSeatMap(
 function flatten(input: SeatMapInput): Seat[] {
   const seats: Seat[] = [];
   const names = new Set<string>();
+  /** A row may come in parts, e.g. one for each type; its seats stand in one line all the same. */
+  const rows = new Map<string, { ordinal: number; seats: number }>();
   for (const section of input.sections) {
     for (const row of section.rows) {
-      for (const [i, seat] of row.seats.entries()) {
+      const line = rows.get(`${section.name}\n${row.label}`) ?? { ordinal: rows.size + 1, seats: 0 };
+      rows.set(`${section.name}\n${row.label}`, line);
+      for (const seat of row.seats) {
         const typeId = seat.ticketTypeId ?? row.ticketTypeId ?? section.ticketTypeId;
         const name = `${section.name}\n${row.label}\n${seat.number}`;
         const label = `${section.name} ${row.label}-${seat.number}`;
@@ -80,7 +86,8 @@ function flatten(input: SeatMapInput): Seat[] {
           section: section.name,
           row: row.label,
           number: seat.number,
-          ordinal: i + 1,
+          rowOrdinal: line.ordinal,
+          ordinal: ++line.seats,
           typeId,
           blocked: seat.blocked,
         });
@@ -159,12 +166,14 @@ async function replaceSeats(
           section: seat.section,
           row_label: seat.row,
           number: seat.number,
+          row_ordinal: seat.rowOrdinal,
           ordinal: seat.ordinal,
           is_blocked: seat.blocked,
         })),
       )
       .onConflict((conflict) =>
         conflict.columns(['tenant_id', 'event_id', 'section', 'row_label', 'number']).doUpdateSet((eb) => ({
+          row_ordinal: eb.ref('excluded.row_ordinal'),
           ordinal: eb.ref('excluded.ordinal'),
           // A seat in somebody's hands keeps its price category and stays on sale.
           ticket_type_id: sql`case when seats.ticket_id is null and coalesce(seats.held_until <= ${now}, true)
@@ -186,7 +195,12 @@ async function setCapacities(tx: TenantTx, tenantId: TenantId, now: Date, eventI
     // Who waits for any place cannot be given a seat.
     if (!seated) await endList(tx, tenantId, now, id);
     await sql`select reclaim_expired_holds(${tenantId}, ${id}, ${now})`.execute(tx);
-    await changeCapacity(tx, tenantId, now, { ticketTypeId: id, capacity: seats });
+    const { change, version } = await changeCapacity(tx, tenantId, now, {
+      ticketTypeId: id,
+      capacity: seats,
+    });
+    if (change !== 0)
+      await enqueue(tx, now, [capacityEdit({ eventId, ticketTypeId: id, capacityChange: change, version })]);
     await tx
       .updateTable('ticket_types')
       .set({ is_seated: true, updated_at: now })

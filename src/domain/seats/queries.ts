@@ -26,7 +26,7 @@ export async function readSeatMap(
         else 'available' end as state
     from seats s join ticket_types t on t.tenant_id = s.tenant_id and t.id = s.ticket_type_id
     where s.tenant_id = ${tenantId} and s.event_id = ${eventId}
-    order by s.section, length(s.row_label), s.row_label, s.ordinal`.execute(tx);
+    order by s.row_ordinal, s.ordinal`.execute(tx);
   const sections = Map.groupBy(rows, (row) => row.section);
   return {
     eventId,
@@ -62,21 +62,21 @@ export async function findAdjacent(
 ): Promise<string[][]> {
   const { rows } = await sql<{ seat_ids: string[] }>`
     with free as (
-      select s.id, s.section, s.row_label, s.ordinal,
-        s.ordinal - row_number() over (partition by s.section, s.row_label order by s.ordinal) as island,
-        avg(s.ordinal) over (partition by s.section, s.row_label) as middle
+      select s.id, s.row_ordinal, s.ordinal,
+        s.ordinal - row_number() over (partition by s.row_ordinal order by s.ordinal) as island,
+        avg(s.ordinal) over (partition by s.row_ordinal) as middle
       from seats s
       where s.tenant_id = ${tenantId} and s.event_id = ${wish.eventId} and s.ticket_type_id = ${wish.ticketTypeId}
         and (${wish.section ?? null}::text is null or s.section = ${wish.section ?? null})
         and not s.is_blocked and s.ticket_id is null and coalesce(s.held_until <= ${now}, true)
     ), run as (
-      select section, row_label, middle, ordinal,
+      select row_ordinal, middle, ordinal,
         array_agg(id) over neighbours as seat_ids, count(*) over neighbours as length
       from free
-      window neighbours as (partition by section, row_label, island order by ordinal rows between current row and ${sql.lit(wish.quantity - 1)} following)
+      window neighbours as (partition by row_ordinal, island order by ordinal rows between current row and ${sql.lit(wish.quantity - 1)} following)
     )
     select seat_ids from run where length = ${wish.quantity}
-    order by section, length(row_label), row_label, abs(ordinal + ${(wish.quantity - 1) / 2}::numeric - middle), ordinal
+    order by row_ordinal, abs(ordinal + ${(wish.quantity - 1) / 2}::numeric - middle), ordinal
     limit ${wish.limit}`.execute(tx);
   return rows.map((row) => row.seat_ids);
 }

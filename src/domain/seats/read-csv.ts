@@ -1,8 +1,17 @@
+import { z } from '@hono/zod-openapi';
 import { CsvError, parse } from 'csv-parse/sync';
 import { DomainError } from '../../platform/errors.ts';
 import { checkBody } from '../../platform/http/router.ts';
-import { type SeatMapInput, seatMapInput } from './schema.ts';
+import { uuid } from '../../platform/http/shapes.ts';
+import { rowLabel, type SeatMapInput, seatMapInput, seatNumber, sectionName } from './schema.ts';
 
+const seatLine = z.object({
+  section: sectionName,
+  row: rowLabel,
+  seat: seatNumber,
+  ticketTypeId: uuid,
+  blocked: z.string().default(''),
+});
 const REQUIRED = ['section', 'row', 'seat', 'ticketTypeId'];
 
 /**
@@ -14,13 +23,14 @@ export function readSeatCsv(text: string): SeatMapInput {
   type Seat = { number: string; ticketTypeId: string; blocked: boolean };
   const sections = new Map<string, Map<string, Seat[]>>();
   for (const { record, info } of readLines(text)) {
-    const { section = '', row = '', seat = '', ticketTypeId = '', blocked = '' } = record;
+    const { section, row, seat, ticketTypeId, blocked } = readSeat(record, info.lines);
     const rows = sections.get(section) ?? new Map<string, Seat[]>();
     sections.set(section, rows);
     const seats = rows.get(row) ?? [];
     rows.set(row, seats);
     seats.push({ number: seat, ticketTypeId, blocked: readFlag(blocked, info.lines) });
   }
+  if (sections.size === 0) throw badCsv('There is no seat in it.');
   return checkBody(seatMapInput, {
     sections: [...sections].map(([name, rows]) => ({
       name,
@@ -54,7 +64,16 @@ function readHeader(header: string[]): string[] {
   });
   const missing = REQUIRED.filter((column) => !names.includes(column));
   if (missing.length > 0) throw badCsv(`The header has no column ${missing.join(', ')}.`);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw badCsv(`The header has the column ${twice} twice.`);
   return names;
+}
+
+function readSeat(record: Record<string, string>, line: number): z.output<typeof seatLine> {
+  const read = seatLine.safeParse(record);
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  throw badCsv(`Line ${line}: ${issue?.path.join('.')}: ${issue?.message}.`);
 }
 
 function readFlag(text: string, line: number): boolean {

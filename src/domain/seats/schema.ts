@@ -1,25 +1,33 @@
 import { z } from '@hono/zod-openapi';
 import { text, uuid } from '../../platform/http/shapes.ts';
+import { customerEmail, customerName, customerPhone } from '../inventory/schema.ts';
+
+export const sectionName = text(50, 1);
+export const rowLabel = text(20, 1);
+export const seatNumber = text(20, 1);
 
 const seatInput = z.strictObject({
-  number: text(20, 1),
+  number: seatNumber,
   ticketTypeId: uuid.optional().openapi({ description: 'Otherwise that of the row or the section' }),
   blocked: z.boolean().default(false).openapi({ description: 'Not for sale' }),
 });
 const rowInput = z.strictObject({
-  label: text(20, 1),
+  label: rowLabel,
   ticketTypeId: uuid.optional(),
   seats: z.array(seatInput).min(1).max(500),
 });
 const sectionInput = z.strictObject({
-  name: text(50, 1),
+  name: sectionName,
   ticketTypeId: uuid.optional(),
   rows: z.array(rowInput).min(1).max(500),
 });
 
 export const seatMapInput = z
   .strictObject({ sections: z.array(sectionInput).min(1).max(100) })
-  .openapi('SeatMapInput', { description: 'Seats of a row stand in their order: neighbours are adjacent' });
+  .openapi('SeatMapInput', {
+    description:
+      'Rows and the seats of a row stand in their order: the frontmost row first, neighbours adjacent',
+  });
 export type SeatMapInput = z.output<typeof seatMapInput>;
 
 export const seatStates = ['available', 'held', 'sold', 'blocked'] as const;
@@ -56,9 +64,14 @@ export const lockInput = z
     eventId: uuid,
     seatIds: z.array(uuid).min(1).max(10).optional(),
     bestAvailable: z
-      .strictObject({ ticketTypeId: uuid, quantity: z.int().min(1).max(10), section: text(50, 1).optional() })
+      .strictObject({ ticketTypeId: uuid, quantity: z.int().min(1).max(10), section: sectionName.optional() })
       .optional()
       .openapi({ description: 'Adjacent seats in one row, the frontmost first' }),
+    customerName: customerName.optional(),
+    customerEmail: customerEmail
+      .optional()
+      .openapi({ description: 'Who is told when the lock runs out; the booking may leave it out then' }),
+    customerPhone: customerPhone.optional(),
   })
   .refine(
     (input) => (input.seatIds === undefined) !== (input.bestAvailable === undefined),

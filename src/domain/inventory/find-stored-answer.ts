@@ -4,7 +4,7 @@ import { type Actor, actorName } from '../../platform/actor.ts';
 import { requestHash } from '../../platform/idempotency.ts';
 import { createLanes } from '../../platform/lane.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
-import type { SaleRow } from '../inventory/sale-refusal.ts';
+import type { SaleRow } from './sale-refusal.ts';
 
 type Question = { actor: Actor; route: string; idempotencyKey: string; request: unknown };
 type Known = {
