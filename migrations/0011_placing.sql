@@ -42,7 +42,7 @@ end;
 --   sold, placed                              served; details is the answer, or what is to pay
 --   replay, resume, in_flight, key_reused     what became of an earlier request with the same key
 --   not_found, not_on_sale, sales_not_open, sales_closed, seats_required, limit_exceeded, customer_limit_exceeded, sold_out,
---   wrong_currency, hold_not_found, hold_expired, hold_used, customer_missing, payment_missing, promo_invalid, promo_exhausted, promo_user_limit    refused
+--   wrong_currency, hold_not_found, hold_expired, hold_released, hold_used, customer_missing, payment_missing, promo_invalid, promo_exhausted, promo_user_limit    refused
 create function place_orders(p_tenant uuid, p_now timestamptz, p_hold_until timestamptz, p_poll_at timestamptz, p_requests json)
 returns table (n integer, outcome text, details json)
 language plpgsql set search_path = public, pg_temp set plan_cache_mode = force_generic_plan as $$
@@ -101,6 +101,7 @@ begin
         case
           when count(h.id) = 0 or bool_or(h.user_id <> r.user_id) then 'hold_not_found'
           when bool_or(h.state = 'converted') or bool_or(o.id is not null) then 'hold_used'
+          when bool_or(h.state = 'released') then 'hold_released'
           when bool_or(h.state <> 'active') or bool_or(h.expires_at <= p_now) then 'hold_expired'
           when bool_or(not e.is_active) then 'not_on_sale'
           when bool_or(e.ends_at <= p_now) then 'sales_closed'

@@ -14,8 +14,8 @@ export type ErrorKind =
 export type ErrorDetails = {
   /** Seconds after which asking again may succeed. */
   retryAfter?: number;
-  /** Fields at fault, as JSON pointers or parameter names. */
-  errors?: { path: string; message: string }[];
+  /** Fields at fault: where each is, e.g. `json/quantity`, and in what way it is wrong, e.g. `too_big`. */
+  errors?: { path: string; code: string; message: string }[];
   /** More members of the problem document, all safe to show. */
   extra?: Record<string, unknown>;
 };

@@ -352,7 +352,7 @@ describe.each(['from a reservation', 'from a seat lock'] as const)('what was hel
     await tenant.alice.delete(
       way === 'from a seat lock' ? `/seats/lock/${code}` : `/tickets/reservation/${code}`,
     );
-    await refused(() => post(tenant.alice, held.path, held.body), 409, 'hold_expired');
+    await refused(() => post(tenant.alice, held.path, held.body), 409, 'hold_released');
   });
 
   it('is refused under an id that nobody has, and under one that is none', async () => {
@@ -446,6 +446,27 @@ describe('limits', () => {
     expect(bought.filter(({ status }) => status === 201)).toHaveLength(1);
     expect(bought.filter(({ body }) => body.code === 'customer_limit_exceeded')).toHaveLength(3);
     expect(await counters(standing.id)).toEqual({ held: 6, sold: 2 });
+  });
+
+  it('are asked for the name and the address that the lock came with', async () => {
+    const { event, type, seatIds } = await openHall({}, 2);
+    const contact = { customerName: 'Lou Lock', customerEmail: `${randomUUID()}@example.com` };
+    const [seat, other] = seatIds;
+    const { body: named } = await post<LockView>(tenant.alice, '/seats/lock', {
+      eventId: event.id,
+      seatIds: [seat],
+      ...contact,
+    });
+    const booked = await post<OrderAnswer>(tenant.alice, '/bookings', { lockId: named.lockId, payment });
+    expect(booked.status).toBe(201);
+    expect((await tenant.alice.get(`/bookings/${booked.body.orderId}`)).body).toMatchObject(contact);
+    const { body: nameless } = await lock(tenant.alice, event.id, [other as string]);
+    await refused(
+      () => post(tenant.alice, '/bookings', { lockId: nameless.lockId, payment }),
+      400,
+      'customer_missing',
+    );
+    expect(await counters(type.id)).toEqual({ held: 1, sold: 1 });
   });
 
   it('let a person buy all that they hold', async () => {

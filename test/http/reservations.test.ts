@@ -193,7 +193,7 @@ describe('a reservation', () => {
     expect(again).toMatchObject({ status: 409, body: { code: 'hold_over' } });
     expect(await checkOut(tenant.alice, body.reservationId)).toMatchObject({
       status: 409,
-      body: { code: 'hold_expired' },
+      body: { code: 'hold_released' },
     });
   });
 

@@ -129,6 +129,7 @@ async function look(theatre: Theatre, hall: Hall, memory: Memory, command: Comma
       [code],
     );
     if (rows.some((row) => row.status !== null || row.state === 'converted')) return 'used';
+    if (rows.some((row) => row.state === 'released')) return 'given up';
     return rows.every((row) => row.state === 'active' && row.expires_at > now) ? 'usable' : 'run out';
   }
 }

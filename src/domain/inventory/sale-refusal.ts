@@ -41,6 +41,8 @@ export function saleRefusal({ outcome, details }: SaleRow): DomainError {
       return conflict('Some of the seats are taken.', { unavailable: details.unavailable });
     case 'hold_expired':
       return conflict('The reservation or lock has run out.');
+    case 'hold_released':
+      return conflict('The reservation or lock was given up, or its payment was refused.');
     case 'hold_used':
       return conflict('The reservation or lock was used already.');
     case 'wrong_currency':

@@ -51,6 +51,9 @@ export async function showBooking(
     amountMinor: Number(order.amount_minor),
     currency: order.currency,
     customerName: order.customer_name,
+    customerEmail: order.customer_email,
+    customerPhone: order.customer_phone,
+    notes: order.notes,
     failureCode: order.failure_code,
     createdAt: order.created_at.toISOString(),
     tickets: tickets.map((ticket) => ({

@@ -47,8 +47,13 @@ export const purchaseInput = z
 export type PurchaseInput = z.output<typeof purchaseInput>;
 
 export const bookingInput = z
-  .strictObject({ lockId: holdCode, customerName, customerEmail, ...shared })
-  .openapi('BookingInput');
+  .strictObject({
+    lockId: holdCode,
+    customerName: customerName.optional(),
+    customerEmail: customerEmail.optional(),
+    ...shared,
+  })
+  .openapi('BookingInput', { description: 'Name and e-mail are required unless the lock came with them' });
 export type BookingInput = z.output<typeof bookingInput>;
 
 export const pendingShape = z
@@ -103,6 +108,9 @@ export type RefundInput = z.output<typeof refundInput>;
 export const bookingShape = orderAnswerShape
   .extend({
     customerName: z.string(),
+    customerEmail: z.string(),
+    customerPhone: z.string().nullable(),
+    notes: z.string().nullable(),
     createdAt: z.string(),
     refunds: z.array(refundShape),
     failureCode: z.string().nullable(),

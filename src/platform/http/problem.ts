@@ -11,7 +11,7 @@ export type Problem = {
   code: string;
   detail: string;
   requestId?: string;
-  errors?: { path: string; message: string }[];
+  errors?: { path: string; code: string; message: string }[];
   [member: string]: unknown;
 };
 

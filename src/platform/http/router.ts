@@ -19,12 +19,18 @@ export function checkBody<S extends z.ZodType>(schema: S, body: unknown): z.infe
 }
 
 function validationFailed(error: z.ZodError, target: string): DomainError {
-  const errors = error.issues.slice(0, 20).map((issue) => ({
-    path: `${target}/${issue.path.map(String).join('/')}`,
-    message:
-      issue.code === 'unrecognized_keys' ? `unknown: ${issue.keys.join(', ').slice(0, 200)}` : issue.message,
-  }));
+  const errors = error.issues.flatMap((issue) => {
+    const at = (...path: PropertyKey[]): string =>
+      `${target}/${[...issue.path, ...path].map(String).join('/')}`;
+    return issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => ({
+          path: at(key.slice(0, 200)),
+          code: 'unknown_field',
+          message: 'There is no such field',
+        }))
+      : [{ path: at(), code: issue.code === 'custom' ? 'not_allowed' : issue.code, message: issue.message }];
+  });
   return new DomainError('invalid', 'validation_failed', 'The request does not have the required form.', {
-    errors,
+    errors: errors.slice(0, 20),
   });
 }

@@ -59,11 +59,24 @@ const problemShape = z
     type: z.string(),
     title: z.string(),
     status: z.int(),
-    code: z.string().openapi({ description: 'Stable; programs decide on it' }),
+    code: z.string().openapi({
+      description:
+        'Stable; programs decide on it. docs/errors.md lists the codes, and what further members come with them',
+    }),
     detail: z.string(),
     requestId: z.string().optional(),
-    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    errors: z
+      .array(
+        z.object({
+          path: z.string().openapi({ description: 'E.g. json/quantity' }),
+          code: z.string().openapi({ description: 'E.g. too_big' }),
+          message: z.string(),
+        }),
+      )
+      .optional()
+      .openapi({ description: 'With validation_failed: the fields at fault' }),
   })
+  .catchall(z.unknown())
   .openapi('Problem');
 
 const reasons: Record<number, string> = {

@@ -3,7 +3,7 @@ import { boughtBy, type Command, heldBy, type Memory, type Outcome } from './com
 import { type Hall, LIMIT, SEATS_IN_ROW } from './hall.ts';
 
 /** Of a reservation or lock: whether its buyer may still use it, by the rows alone. */
-export type HoldState = 'usable' | 'used' | 'run out';
+export type HoldState = 'usable' | 'used' | 'given up' | 'run out';
 /** What the rows say before a command that runs alone. */
 export type Before = {
   free: Free;
@@ -44,7 +44,9 @@ export function expected(command: Command, before: Before, memory: Memory, hall:
     case 'check out':
       if (!heldBy(memory, command)) return undefined;
       if (hold === 'usable') return [bought[command.token]];
-      return hold === 'used' ? ['409 hold_used'] : ['409 hold_expired'];
+      return [
+        `409 ${{ used: 'hold_used', 'given up': 'hold_released', 'run out': 'hold_expired' }[hold ?? 'run out']}`,
+      ];
     case 'repeat':
       return before.repeated && [201, 402].includes(before.repeated.status)
         ? [before.repeated.status === 201 ? '201' : '402 payment_failed']
