@@ -183,7 +183,7 @@ create table test_provider_charges (
   token text not null,
   amount_minor bigint not null,
   currency text not null,
-  status text not null check (status in ('succeeded', 'declined', 'awaiting_confirmation')),
+  status text not null check (status in ('succeeded', 'declined', 'awaiting_confirmation', 'abandoned')),
   created_at timestamptz not null,
   primary key (tenant_id, reference)
 );

@@ -6,6 +6,7 @@ import { reservationRoutes } from '../domain/inventory/routes.ts';
 import { createSoldOutGate } from '../domain/inventory/sold-out-gate.ts';
 import { orderRoutes } from '../domain/orders/routes.ts';
 import { paymentRoutes } from '../domain/payments/routes.ts';
+import { testBankRoutes } from '../domain/payments/test-bank.ts';
 import { webhookRoutes } from '../domain/payments/webhook-routes.ts';
 import { promoRoutes } from '../domain/promo/routes.ts';
 import { seatRoutes } from '../domain/seats/routes.ts';
@@ -75,6 +76,7 @@ export function createApp(ctx: AppContext) {
   });
   app.route('/docs', docsPage());
   if (config.NODE_ENV !== 'production') app.get('/', (c) => c.redirect('/docs'));
+  if (ctx.payments.name === 'test') app.route('/api', testBankRoutes(ctx));
   const documented = app
     .route('/', healthRoutes(ctx))
     .route('/api', nftRoutes(ctx))

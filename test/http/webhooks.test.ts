@@ -5,7 +5,9 @@ import { expireHolds } from '../../src/domain/inventory/expire-holds.ts';
 import { createSaleLanes } from '../../src/domain/orders/sale-lanes.ts';
 import { createSettleOrder } from '../../src/domain/orders/settle-order.ts';
 import { reconcilePayments } from '../../src/domain/payments/reconcile-payments.ts';
+import { bankPage } from '../../src/domain/payments/test-bank.ts';
 import { createTestProvider } from '../../src/domain/payments/test-provider.ts';
+import { toTenantId } from '../../src/platform/ids.ts';
 import {
   booksOf,
   changeCharge,
@@ -402,7 +404,9 @@ describe('money that comes late', () => {
       await reconcile();
       return (await paymentOf(ctx, orderId)).orderStatus === 'failed';
     });
-    const late = await tenant.alice.post(`/payments/test/${payment.id}/confirm`);
+    const late = await provider.post(
+      new URL(bankPage(ctx, toTenantId(tenant.tenantId), payment.id)).pathname.replace('/api', ''),
+    );
     expect(late).toMatchObject({ status: 404 });
     expect(await booksOf(ctx, orderId)).toEqual({ charged: 0, paidBack: 0 });
   });

@@ -3,6 +3,7 @@ import type { Db } from '../../platform/db.ts';
 import { RetryableError } from '../../platform/errors.ts';
 import type { TenantId } from '../../platform/ids.ts';
 import type { SendMail } from '../../platform/mail.ts';
+import { writeAmount } from '../../platform/money.ts';
 import { type TenantTx, withTenant } from '../../platform/tenant-tx.ts';
 import { findEvent } from '../events/queries.ts';
 import { findTicket } from '../tickets/queries.ts';
@@ -93,15 +94,6 @@ async function writeToBuyer(
       return letter(`Your refund for ${title}`, `${amount} are on their way back to you.`);
     }
   }
-}
-
-/** `25.00 EUR`; a currency has as many decimals as ISO 4217 gives it. */
-function writeAmount(minor: number, currency: string): string {
-  const { maximumFractionDigits: digits = 2 } = new Intl.NumberFormat('en', {
-    style: 'currency',
-    currency,
-  }).resolvedOptions();
-  return `${(minor / 10 ** digits).toFixed(digits)} ${currency}`;
 }
 
 async function writeOfPlaces(

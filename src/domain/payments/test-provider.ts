@@ -8,11 +8,10 @@ import type {
   RefundOutcome,
   RefundRequest,
 } from '../../context.ts';
-import { type Actor, requireRole } from '../../platform/actor.ts';
-import { notFound } from '../../platform/errors.ts';
 import { unauthenticated } from '../../platform/http/verify-token.ts';
 import { createLanes } from '../../platform/lane.ts';
 import { callFunction, withTenant } from '../../platform/tenant-tx.ts';
+import { bankPage } from './test-bank.ts';
 import { toNotice } from './to-notice.ts';
 
 /** What a charge with each token comes to, and whether our side hears of it. */
@@ -45,12 +44,12 @@ export function createTestProvider(ctx: ProviderContext): PaymentProvider {
       const plan = tokens[charge.token as Token];
       if (!plan) return { status: 'failed', code: 'unknown_token' };
       const standing = await books.submit(charge.tenantId, charge);
-      return plan.heard ? toOutcome(ctx, standing, charge.reference) : { status: 'unknown' };
+      return plan.heard ? toOutcome(ctx, standing, charge) : { status: 'unknown' };
     },
     async look(payment, { abandon = false, early = false } = {}) {
       if (abandon) await abandonCharge(ctx, payment);
       const status = await statusOf(ctx, payment);
-      if (status) return toOutcome(ctx, status, payment.reference);
+      if (status) return toOutcome(ctx, status, payment);
       return early ? { status: 'unknown' } : { status: 'failed', code: 'never_received' };
     },
     refund: (request) => refundOnce(ctx, request),
@@ -124,7 +123,7 @@ async function abandonCharge(ctx: ProviderContext, { tenantId, reference }: Paym
   await withTenant(ctx.db, tenantId, (tx) =>
     tx
       .updateTable('test_provider_charges')
-      .set({ status: 'declined' })
+      .set({ status: 'abandoned' })
       .where('tenant_id', '=', tenantId)
       .where('reference', '=', reference)
       .where('status', '=', 'awaiting_confirmation')
@@ -132,12 +131,17 @@ async function abandonCharge(ctx: ProviderContext, { tenantId, reference }: Paym
   );
 }
 
-function toOutcome(ctx: ProviderContext, status: string, reference: string): ChargeOutcome {
+function toOutcome(
+  ctx: ProviderContext,
+  status: string,
+  { tenantId, reference }: PaymentName,
+): ChargeOutcome {
   const providerReference = `test_${reference}`;
   if (status === 'succeeded') return { status, providerReference };
   if (status === 'declined') return { status: 'failed', code: 'card_declined' };
-  const url = `${ctx.config.PUBLIC_URL}/api/payments/test/${reference}/confirm`;
-  return { status: 'requires_action', providerReference, nextAction: { type: 'redirect', url } };
+  if (status === 'abandoned') return { status: 'failed', code: 'abandoned' };
+  const nextAction = { type: 'redirect', url: bankPage(ctx, tenantId, reference) } as const;
+  return { status: 'requires_action', providerReference, nextAction };
 }
 
 async function refundOnce(ctx: ProviderContext, request: RefundRequest): Promise<RefundOutcome> {
@@ -157,23 +161,4 @@ async function refundOnce(ctx: ProviderContext, request: RefundRequest): Promise
       .execute(),
   );
   return { status: 'succeeded', providerReference: `test_refund_${refundId}` };
-}
-
-/** The buyer confirms at the provider, as on the page of a bank. */
-export async function confirmTestCharge(
-  ctx: AppContext,
-  actor: Actor,
-  input: { reference: string },
-): Promise<void> {
-  requireRole(actor, 'buyer', 'organiser');
-  const confirmed = await withTenant(ctx.db, actor.tenantId, (tx) =>
-    tx
-      .updateTable('test_provider_charges')
-      .set({ status: 'succeeded' })
-      .where('tenant_id', '=', actor.tenantId)
-      .where('reference', '=', input.reference)
-      .where('status', '=', 'awaiting_confirmation')
-      .executeTakeFirst(),
-  );
-  if (confirmed.numUpdatedRows === 0n) throw notFound('charge that awaits confirmation');
 }

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { isCurrency } from '../money.ts';
 import { isClean } from './read-json.ts';
 
 /** Text of `min` to `max` characters, without NUL or half a surrogate pair. */
@@ -29,7 +30,10 @@ export const flag = z
 /** An amount in minor units (cents), at most 10 thousand million major units. */
 export const minorAmount = z.int().min(0).max(1_000_000_000_000);
 
-export const currency = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code');
+export const currency = z
+  .string()
+  .regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code')
+  .refine(isCurrency, 'must be an ISO 4217 code');
 
 export const idParam = z.object({ id: uuid });
 

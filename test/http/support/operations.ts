@@ -23,8 +23,6 @@ export type World = {
   code: string;
   /** Alice offers another ticket to Bob. */
   offerId: string;
-  /** Alice's payment that waits for her at the bank. */
-  chargeId: string;
   challengeId: string;
   signature: string;
   address: string;
@@ -280,13 +278,6 @@ export const operations: Record<string, Operation> = {
     path: ({ soldOut }) => ({ id: soldOut.entryId }),
     foreign: 404,
   },
-  'POST /api/payments/test/{reference}/confirm': {
-    as: 'alice',
-    // The bank of the tests asks nobody for more than the reference.
-    answers: { ...all(204), support: 403, scanner: 403 },
-    path: ({ chargeId }) => ({ reference: chargeId }),
-    foreign: 404,
-  },
   'GET /api/transactions/{transactionId}': {
     as: 'alice',
     answers: concerned(200),
@@ -437,9 +428,7 @@ export async function openWorld(ctx: TestContext, tenant: TestTenant): Promise<W
   const { mint } = await putOnChain(ctx, first);
   await putOnChain(ctx, second);
   const waiting = samplePurchase(type, { payment: { token: 'tok_requires_action' } });
-  const pending = await tenant.alice.post<{ nextAction: { url: string } }>('/tickets/purchase', waiting, {
-    key: randomUUID(),
-  });
+  await tenant.alice.post('/tickets/purchase', waiting, { key: randomUUID() });
   const offered = await tenant.alice.post<{ id: string }>(
     `/tickets/${second}/transfer`,
     { toUserId: 'bob', requireAcceptance: true },
@@ -459,7 +448,6 @@ export async function openWorld(ctx: TestContext, tenant: TestTenant): Promise<W
     mint,
     code: code.body.code,
     offerId: offered.body.id,
-    chargeId: new URL(pending.body.nextAction.url).pathname.split('/').at(-2) ?? '',
     challengeId: challenge.body.challengeId,
     signature: sign(null, Buffer.from(challenge.body.message), privateKey).toString('base64'),
     address,
@@ -516,7 +504,6 @@ export function missingWorld(world: World): World {
     transactionId: 'TXN_20990101000000_AAAAAAAA',
     ticketId: randomUUID(),
     offerId: randomUUID(),
-    chargeId: randomUUID(),
     challengeId: randomUUID(),
     apiKeyId: randomUUID(),
     orderId: randomUUID(),
