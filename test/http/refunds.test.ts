@@ -309,6 +309,34 @@ describe('DELETE /bookings/{id}', () => {
     await paidBack(late.orderId, 2_500);
   });
 
+  it.each([
+    ['still waits for its buyer at the bank', 'tok_requires_action', 'failed', 0],
+    ['was paid, and nobody knows it yet', 'tok_timeout', 'cancelled', 2_500],
+  ])('calls off also what %s', async (_name, token, status, amount) => {
+    const { type } = await openSale(tenant, { type: { capacity: 1 } });
+    const pending = await tenant.alice.post<{ orderId: string; nextAction: { url: string } | null }>(
+      '/tickets/purchase',
+      samplePurchase(type, { payment: { token } }),
+      { key: randomUUID() },
+    );
+    expect(pending.status).toBe(202);
+    const { orderId, nextAction } = pending.body;
+    expect((await cancel(tenant.bob, orderId)).status).toBe(404);
+    expect((await cancel(other.organiser, orderId)).status).toBe(404);
+    expect(await paymentOf(ctx, orderId)).toMatchObject({ orderStatus: 'pending' });
+    const key = randomUUID();
+    const callOff = () => tenant.alice.delete(`/bookings/${orderId}`, { key });
+    expect(await callOff()).toMatchObject({ status: 200, body: { status } });
+    expect(await callOff()).toMatchObject({ status: 200, body: { status } });
+    expect(await counters(type.id)).toEqual({ held: 0, sold: 0 });
+    if (nextAction) {
+      const late = await tenant.alice.post(new URL(nextAction.url).pathname.replace('/api', ''));
+      expect(late.status).toBe(404);
+    }
+    await paidBack(orderId, amount);
+    expect(await booksOf(ctx, orderId)).toEqual({ charged: amount, paidBack: amount });
+  });
+
   it('happens once, however many ask for it at once', async () => {
     const { type } = await openSale(tenant);
     const order = await buy(tenant.alice, type, { quantity: 2 });

@@ -4,7 +4,7 @@ import { createApp } from '../../src/api/app.ts';
 import type { EventView } from '../../src/domain/events/schema.ts';
 import type { OrderAnswer } from '../../src/domain/orders/schema.ts';
 import type { LockView, SeatMapView } from '../../src/domain/seats/schema.ts';
-import { sampleEvent, samplePurchase, sampleTicketType } from '../support/samples.ts';
+import { openSale, sampleEvent, samplePurchase, sampleTicketType } from '../support/samples.ts';
 import { createTestClock, MINUTE, type TestClock } from '../support/test-clock.ts';
 import {
   type Client,
@@ -301,6 +301,20 @@ describe('POST /seats/lock', () => {
     expect(second.body.seats.map(({ label }) => label)).toEqual(['Stalls 2-2', 'Stalls 2-3']);
     const none = await best(tenant.bob, event.id, stalls, 4);
     expect(none).toMatchObject({ status: 409, body: { code: 'no_adjacent_seats' } });
+    const { type: standing } = await openSale(tenant);
+    for (const [eventId, ticketTypeId, section] of [
+      [event.id, randomUUID(), undefined],
+      [event.id, standing.id, undefined],
+      [standing.eventId, standing.id, undefined],
+      [event.id, stalls, 'Balcony'],
+    ]) {
+      const answer = await tenant.bob.post(
+        '/seats/lock',
+        { eventId, bestAvailable: { ticketTypeId, quantity: 1, section } },
+        { key: randomUUID() },
+      );
+      expect(answer).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    }
   });
 
   it('takes the rows as they were uploaded, the frontmost first, and a row in parts as one', async () => {

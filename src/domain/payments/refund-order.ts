@@ -9,12 +9,15 @@ import { type TenantTx, withTenant } from '../../platform/tenant-tx.ts';
 import { publishAvailability } from '../inventory/publish-availability.ts';
 import { lockCounters } from '../inventory/queries.ts';
 import type { SoldOutGate } from '../inventory/sold-out-gate.ts';
+import type { SettleOrder } from '../orders/settle-order.ts';
 import { publishTicket } from '../tickets/publish-ticket.ts';
 import { lockTicketsOfOrder, type TicketRow } from '../tickets/queries.ts';
 import { checkEndable, endTickets } from './end-tickets.ts';
 import { showBooking } from './get-booking.ts';
+import { findUnsettled } from './queries.ts';
 import { leftToRefund, requestRefund } from './request-refund.ts';
 import type { BookingView, RefundInput } from './schema.ts';
+import { settlePayment } from './settle-payment.ts';
 
 type Call = { idempotencyKey: string; requestId?: string };
 
@@ -63,21 +66,31 @@ export async function refundOrder(
   );
 }
 
-/** The buyer, or staff, calls a booking off: the money goes back, the seats are free, the tickets die. */
+/**
+ * The buyer, or staff, calls a booking off: the money goes back, the seats are free, the tickets die. One that still waits
+ * for its payment is called off at the provider first, and fails; if it was paid in that moment it is paid back.
+ */
 export async function cancelBooking(
   ctx: AppContext,
   gate: SoldOutGate,
+  settleOrder: SettleOrder,
   actor: Actor,
   input: { id: string },
   call: Call,
 ): Promise<BookingView> {
   const route = 'DELETE /bookings/{id}';
+  await callOffPayment(ctx, settleOrder, actor, input.id);
   return change(
     ctx,
     gate,
     actor,
     { route, ...call, id: input.id, request: input },
     async (tx, now, order) => {
+      if (order.status === 'failed' && calledOff.includes(order.failure_code ?? '')) return [];
+      if (order.status === 'pending') {
+        const message = 'Its payment is under way; nobody knows yet what comes of it.';
+        throw new DomainError('conflict', 'payment_open', message, { extra: { orderStatus: order.status } });
+      }
       if (order.status !== 'paid') throw notPaid(order);
       if (!isStaff(actor) && order.starts_at <= now) {
         throw new DomainError('conflict', 'event_started', 'The event has begun.');
@@ -94,12 +107,30 @@ export async function cancelBooking(
   );
 }
 
+/** What orders fail of whose payment was called off before any money moved. */
+const calledOff = ['abandoned', 'never_received'];
+
+async function callOffPayment(
+  ctx: AppContext,
+  settleOrder: SettleOrder,
+  actor: Actor,
+  orderId: string,
+): Promise<void> {
+  const { tenantId } = actor;
+  const due = await findUnsettled(ctx, tenantId, { orderId });
+  if (!due || (due.userId !== actor.subject && !isStaff(actor))) return;
+  const { paymentId: reference, providerReference } = due;
+  const outcome = await ctx.payments.look({ tenantId, reference, providerReference }, { abandon: true });
+  await settlePayment(ctx, settleOrder, tenantId, due, outcome, actorName(actor));
+}
+
 type LockedOrder = {
   id: string;
   user_id: string;
   event_id: string;
   transaction_id: string;
   status: string;
+  failure_code: string | null;
   version: number;
   subtotal_minor: bigint;
   amount_minor: bigint;
@@ -154,6 +185,7 @@ async function lockOrder(tx: TenantTx, actor: Actor, tenantId: TenantId, id: str
       'o.event_id',
       'o.transaction_id',
       'o.status',
+      'o.failure_code',
       'o.version',
       'o.subtotal_minor',
       'o.amount_minor',

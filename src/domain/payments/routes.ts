@@ -1,9 +1,11 @@
-import { createRoute, z } from '@hono/zod-openapi';
+import { createRoute } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
 import { createRouter } from '../../platform/http/router.ts';
-import { answer, body, idempotencyHeader, idParam, problems, uuid } from '../../platform/http/shapes.ts';
+import { answer, body, idempotencyHeader, idParam, problems } from '../../platform/http/shapes.ts';
 import type { SoldOutGate } from '../inventory/sold-out-gate.ts';
+import { createSaleLanes } from '../orders/sale-lanes.ts';
 import { orderAnswerShape } from '../orders/schema.ts';
+import { createSettleOrder } from '../orders/settle-order.ts';
 import { getBooking } from './get-booking.ts';
 import { createPayOrder, type PayOrderInput, type Purchase } from './pay-order.ts';
 import { cancelBooking, refundOrder } from './refund-order.ts';
@@ -16,7 +18,6 @@ import {
   purchaseInput,
   refundInput,
 } from './schema.ts';
-import { confirmTestCharge } from './test-provider.ts';
 
 const tags = ['Orders'];
 const sold = {
@@ -68,18 +69,10 @@ const refund = createRoute({
     ...problems(400, 401, 403, 404, 409, 413, 422, 429),
   },
 });
-const confirmTest = createRoute({
-  method: 'post',
-  path: '/payments/test/{reference}/confirm',
-  tags,
-  summary: 'Only with the test provider: what the buyer does on the page of the bank',
-  request: { params: z.object({ reference: uuid }) },
-  responses: { 204: { description: 'Confirmed' }, ...problems(400, 401, 403, 404, 429) },
-});
-
 export function paymentRoutes(ctx: AppContext, gate: SoldOutGate) {
   const payOrder = createPayOrder(ctx, gate);
-  const router = createRouter()
+  const settleOrder = createSettleOrder(ctx, createSaleLanes(ctx));
+  return createRouter()
     .openapi(purchase, async (c) => {
       const call = {
         idempotencyKey: c.req.valid('header')['idempotency-key'],
@@ -102,7 +95,8 @@ export function paymentRoutes(ctx: AppContext, gate: SoldOutGate) {
         idempotencyKey: c.req.valid('header')['idempotency-key'],
         requestId: c.get('requestId'),
       };
-      return c.json(await cancelBooking(ctx, gate, c.get('actor'), c.req.valid('param'), call), 200);
+      const booking = await cancelBooking(ctx, gate, settleOrder, c.get('actor'), c.req.valid('param'), call);
+      return c.json(booking, 200);
     })
     .openapi(refund, async (c) => {
       const call = {
@@ -112,11 +106,6 @@ export function paymentRoutes(ctx: AppContext, gate: SoldOutGate) {
       const input = { ...c.req.valid('json'), ...c.req.valid('param') };
       return c.json(await refundOrder(ctx, gate, c.get('actor'), input, call), 200);
     });
-  if (ctx.payments.name !== 'test') return router;
-  return router.openapi(confirmTest, async (c) => {
-    await confirmTestCharge(ctx, c.get('actor'), c.req.valid('param'));
-    return c.body(null, 204);
-  });
 }
 
 type Call = { idempotencyKey: string; requestId: string };

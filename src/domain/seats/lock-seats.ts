@@ -1,7 +1,7 @@
 import type { AppContext } from '../../context.ts';
 import { type Actor, actorName, requireRole } from '../../platform/actor.ts';
 import { tenantKey } from '../../platform/cache.ts';
-import { DomainError } from '../../platform/errors.ts';
+import { DomainError, notFound } from '../../platform/errors.ts';
 import { requestHash } from '../../platform/idempotency.ts';
 import { newCode, newId } from '../../platform/ids.ts';
 import { createLanes } from '../../platform/lane.ts';
@@ -11,7 +11,7 @@ import { replayed } from '../inventory/replayed.ts';
 import { type SaleRow, saleRefusal } from '../inventory/sale-refusal.ts';
 import { timeRemaining } from '../inventory/time-remaining.ts';
 import { createFindTaken } from './find-taken.ts';
-import { findAdjacent } from './queries.ts';
+import { findAdjacent, hasSeats } from './queries.ts';
 import type { LockInput, LockView } from './schema.ts';
 
 type Item = { actor: Actor; eventId: string; seatIds: string[]; request: LockInput; key: string };
@@ -83,6 +83,10 @@ async function lockBest(
     if (row.outcome === 'no_seats') break;
     if (row.outcome !== 'seats_unavailable') return row;
   }
+  const known = await withTenant(ctx.db, actor.tenantId, (tx) =>
+    hasSeats(tx, actor.tenantId, { eventId: input.eventId, ...wish }),
+  );
+  if (!known) throw notFound('seats of this ticket type and section');
   throw new DomainError(
     'conflict',
     'no_adjacent_seats',

@@ -80,3 +80,21 @@ export async function findAdjacent(
     limit ${wish.limit}`.execute(tx);
   return rows.map((row) => row.seat_ids);
 }
+
+/** Whether an event has any seats of a ticket type, in a section if one is named. */
+export async function hasSeats(
+  tx: TenantTx,
+  tenantId: TenantId,
+  of: { eventId: string; ticketTypeId: string; section?: string | undefined },
+): Promise<boolean> {
+  const seat = await tx
+    .selectFrom('seats')
+    .select('id')
+    .where('tenant_id', '=', tenantId)
+    .where('event_id', '=', of.eventId)
+    .where('ticket_type_id', '=', of.ticketTypeId)
+    .$if(of.section !== undefined, (query) => query.where('section', '=', of.section as string))
+    .limit(1)
+    .executeTakeFirst();
+  return seat !== undefined;
+}
