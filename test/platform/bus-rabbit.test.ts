@@ -107,10 +107,13 @@ describe.skipIf(withoutBroker)(
         return 'done';
       });
       const only = message();
-      await send(only);
-      await expect.poll(() => received, { timeout: 5_000 }).toEqual([only.id, only.id]);
-      await expect.poll(() => finished).toEqual([only.id, only.id]);
+      // Where the cut took its confirmation too, it was sent once more.
+      const refusals = await send(only);
+      await expect.poll(() => received.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(2);
       await expectEmpty('work');
+      expect(received.length).toBeLessThanOrEqual(2 + refusals);
+      expect(new Set(received)).toEqual(new Set([only.id]));
+      await expect.poll(() => finished).toEqual(received);
     });
 
     it('survives a connection that breaks at any step of being set up', async () => {
