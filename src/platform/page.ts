@@ -1,4 +1,5 @@
 import { DomainError } from './errors.ts';
+import { UUID_PATTERN } from './ids.ts';
 
 export type Page<T> = { items: T[]; nextCursor: string | null };
 
@@ -28,5 +29,16 @@ export function readCursor(cursor: string | undefined, length: number): string[]
   } catch {
     // Not ours; answered below.
   }
-  throw new DomainError('invalid', 'bad_cursor', 'The cursor was not given out by this list.');
+  throw badCursor();
+}
+
+/** The id behind which a page of a list by id starts. @throws DomainError invalid for a cursor that is none of ours */
+export function readIdCursor(cursor: string | undefined): string | undefined {
+  const [after] = readCursor(cursor, 1) ?? [];
+  if (after !== undefined && !UUID_PATTERN.test(after)) throw badCursor();
+  return after;
+}
+
+export function badCursor(): DomainError {
+  return new DomainError('invalid', 'bad_cursor', 'The cursor was not given out by this list.');
 }

@@ -287,7 +287,7 @@ describe('a cursor', () => {
     ['501 characters', 'W'.repeat(501)],
   ];
   it.each(bad)('of %s is refused', async (_name, text) => {
-    for (const list of ['/events', '/tickets']) {
+    for (const list of ['/events', '/tickets', '/promo-codes', '/api-keys']) {
       const answer = await tenant.admin.get(`${list}?cursor=${encodeURIComponent(text)}`);
       expect([list, answer.status]).toEqual([list, 400]);
       expect(['bad_cursor', 'validation_failed']).toContain(answer.body.code);
@@ -408,6 +408,12 @@ describe('on a socket', () => {
     expect(answer).toContain('body_too_large');
     expect(sent).toBeLessThan(limit);
     expect(process.memoryUsage().rss - memory).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  it('a POST that says nothing of a body has none: it is told what is missing, not what type', async () => {
+    const { answer } = await talk(head(`authorization: Bearer ${token}`));
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toContain('validation_failed');
   });
 
   it('a body that says it is large is refused before it comes', async () => {

@@ -59,7 +59,7 @@ describe('the page of the bank', () => {
 
     const confirmed = await app.request(page, { method: 'POST', headers: browser });
     expect([confirmed.status, confirmed.headers.get('location')]).toEqual([303, new URL(page).pathname]);
-    expect((await show(page)).text).toContain('This payment is succeeded');
+    expect((await show(page)).text).toContain('This payment is made');
     expect(await again()).toMatchObject({ status: 201, body: { orderId } });
   });
 

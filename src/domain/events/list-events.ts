@@ -4,7 +4,7 @@ import { type Actor, isStaff } from '../../platform/actor.ts';
 import { DomainError } from '../../platform/errors.ts';
 import { instant } from '../../platform/http/shapes.ts';
 import { UUID_PATTERN } from '../../platform/ids.ts';
-import { type Page, readCursor, toPage } from '../../platform/page.ts';
+import { badCursor, type Page, readCursor, toPage } from '../../platform/page.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
 import { showEvents } from './queries.ts';
 import type { EventFilter, EventView } from './schema.ts';
@@ -50,8 +50,6 @@ function readKey(cursor: string | undefined): [startsAt: string, id: string] | u
   const key = readCursor(cursor, 2);
   if (!key) return undefined;
   const [startsAt = '', id = ''] = key;
-  if (!instant.safeParse(startsAt).success || !UUID_PATTERN.test(id)) {
-    throw new DomainError('invalid', 'bad_cursor', 'The cursor was not given out by this list.');
-  }
+  if (!instant.safeParse(startsAt).success || !UUID_PATTERN.test(id)) throw badCursor();
   return [startsAt, id];
 }

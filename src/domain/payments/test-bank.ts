@@ -10,6 +10,12 @@ import { withTenant } from '../../platform/tenant-tx.ts';
 const PATH = '/payments/test/:tenant/:reference/:proof';
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'";
 
+const outcomes: Record<string, string> = {
+  succeeded: 'is made',
+  declined: 'was declined',
+  abandoned: 'was called off',
+};
+
 /** Where the buyer confirms a charge of the test provider. Who has the link may: nobody else can make it up. */
 export function bankPage(
   { config }: Pick<AppContext, 'config'>,
@@ -48,7 +54,7 @@ export function testBankRoutes(ctx: AppContext) {
                 waits
                   ? html`<p>Pay ${writeAmount(charge.amount_minor, charge.currency)}?</p>
                       <form method="post"><button>Confirm</button></form>`
-                  : html`<p>This payment is ${charge.status}. Repeat your order with the same Idempotency-Key.</p>`
+                  : html`<p>This payment ${outcomes[charge.status]}. Repeat your order with the same Idempotency-Key.</p>`
               }
             </body>
           </html>`,

@@ -1,6 +1,6 @@
 import type { AppContext } from '../../context.ts';
 import { type Actor, requireRole } from '../../platform/actor.ts';
-import { type Page, readCursor, toPage } from '../../platform/page.ts';
+import { type Page, readIdCursor, toPage } from '../../platform/page.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
 import { showPromoCode } from './create-promo-code.ts';
 import type { PromoView } from './schema.ts';
@@ -12,7 +12,7 @@ export async function listPromoCodes(
   filter: { limit: number; cursor?: string | undefined },
 ): Promise<Page<PromoView>> {
   requireRole(actor, 'organiser', 'support');
-  const [after] = readCursor(filter.cursor, 1) ?? [];
+  const after = readIdCursor(filter.cursor);
   const rows = await withTenant(ctx.db, actor.tenantId, (tx) => {
     const query = tx
       .selectFrom('promo_codes')

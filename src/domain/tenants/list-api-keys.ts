@@ -1,8 +1,6 @@
 import type { AppContext } from '../../context.ts';
 import { type Actor, requireRole } from '../../platform/actor.ts';
-import { DomainError } from '../../platform/errors.ts';
-import { UUID_PATTERN } from '../../platform/ids.ts';
-import { type Page, readCursor, toPage } from '../../platform/page.ts';
+import { type Page, readIdCursor, toPage } from '../../platform/page.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
 
 export type ListedApiKey = {
@@ -21,10 +19,7 @@ export async function listApiKeys(
   input: { limit: number; cursor?: string | undefined },
 ): Promise<Page<ListedApiKey>> {
   requireRole(actor, 'admin');
-  const [after] = readCursor(input.cursor, 1) ?? [];
-  if (after !== undefined && !UUID_PATTERN.test(after)) {
-    throw new DomainError('invalid', 'bad_cursor', 'The cursor was not given out by this list.');
-  }
+  const after = readIdCursor(input.cursor);
   const rows = await withTenant(ctx.db, actor.tenantId, (tx) => {
     let query = tx
       .selectFrom('api_keys')

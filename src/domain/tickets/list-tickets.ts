@@ -1,8 +1,7 @@
 import type { AppContext } from '../../context.ts';
 import { type Actor, isStaff } from '../../platform/actor.ts';
 import { DomainError } from '../../platform/errors.ts';
-import { UUID_PATTERN } from '../../platform/ids.ts';
-import { type Page, readCursor, toPage } from '../../platform/page.ts';
+import { type Page, readIdCursor, toPage } from '../../platform/page.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
 import { findOwnTickets, keepOwnTickets } from './own-tickets.ts';
 import { showTicket } from './queries.ts';
@@ -20,10 +19,7 @@ export async function listTickets(
   if (filter.userId !== undefined && filter.userId !== userId) {
     throw new DomainError('forbidden', 'forbidden', 'Only staff see the tickets of others.');
   }
-  const [after] = readCursor(filter.cursor, 1) ?? [];
-  if (after !== undefined && !UUID_PATTERN.test(after)) {
-    throw new DomainError('invalid', 'bad_cursor', 'The cursor was not given out by this list.');
-  }
+  const after = readIdCursor(filter.cursor);
   const own = userId === actor.subject && isFirstPage(filter);
   const known = own ? await findOwnTickets(ctx, actor.tenantId, userId) : undefined;
   if (known) return known;

@@ -33,7 +33,7 @@ export async function joinWaitingList(
       if (type.is_seated)
         throw conflict('seats_required', 'This is sold by the seat; there is no list for it.');
       if (input.quantity > type.per_order_limit)
-        throw conflict('order_limit_exceeded', `At most ${type.per_order_limit} in one order.`);
+        throw saleRefusal({ n: 1, outcome: 'limit_exceeded', details: { limit: type.per_order_limit } });
       const { rows } = await sql<{ freed: number; share: number }>`
         select reclaim_expired_holds(${tenantId}, ${input.ticketTypeId}, ${now}) as freed,
           customer_share(${tenantId}, ${input.ticketTypeId}, ${actor.subject}, ${input.customerEmail}, ${now}) as share`.execute(

@@ -1,4 +1,4 @@
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { DomainError } from '../errors.ts';
 
 const MAX_BYTES = 64 * 1024;
@@ -20,21 +20,32 @@ export function readJson(uploads?: Uploads): MiddlewareHandler {
     const length = c.req.header('content-length');
     if (length === '0' || (length === undefined && c.req.raw.body === null)) return next();
     const upload = uploads?.pattern.test(c.req.path) ? uploads : undefined;
+    const maxBytes = upload?.maxBytes ?? MAX_BYTES;
+    // Over HTTP every POST may have a body until it was read.
+    const early = length === undefined ? await readLimited(c.req.raw, 0, maxBytes) : undefined;
+    if (early?.byteLength === 0) {
+      keep(c, '');
+      return next();
+    }
     const type = c.req.header('content-type') ?? '';
     const csv = upload !== undefined && CSV_TYPE.test(type);
     if (!csv && !JSON_TYPE.test(type)) {
       throw new DomainError('invalid', 'unsupported_media_type', 'The body must be application/json.');
     }
-    const text = decode(await readLimited(c.req.raw, Number(length ?? 0), upload?.maxBytes ?? MAX_BYTES));
+    const text = decode(early ?? (await readLimited(c.req.raw, Number(length), maxBytes)));
     if (csv && !isClean(text)) throw malformed('The body is not text.');
     if (!csv) {
       checkDepth(text);
       checkStrings(text);
     }
-    // Hono keeps bodies as promises, whatever its type says.
-    c.req.bodyCache.text = Promise.resolve(text) as unknown as string;
+    keep(c, text);
     return next();
   };
+}
+
+/** For whoever asks Hono for the body. It keeps bodies as promises, whatever its type says. */
+function keep(c: Context, text: string): void {
+  c.req.bodyCache.text = Promise.resolve(text) as unknown as string;
 }
 
 export async function readLimited(request: Request, declared: number, maxBytes: number): Promise<Uint8Array> {
