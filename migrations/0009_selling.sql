@@ -79,7 +79,7 @@ begin
     select p_tenant, e.id, json_build_array(json_build_object('kind', 'hold.expired', 'body', json_build_object(
       'holdId', e.group_id, 'eventId', e.event_id, 'ticketTypeId', p_ticket_type, 'userId', e.user_id, 'code', e.code))), p_now, p_now
     from ended e where e.code is not null
-      and not exists (select from orders o where o.tenant_id = p_tenant and o.id = e.order_id and o.status = 'pending')
+      and (select o.status from orders o where o.tenant_id = p_tenant and o.id = e.order_id offset 0) is distinct from 'pending'
   )
   select coalesce(sum(quantity), 0) into v_places from ended;
   if v_places > 0 then

@@ -168,20 +168,24 @@ begin
 
   -- Nobody locks more than they may have, whether in one lock or in several.
   for v_row in
+    with want as (
+      select r.n, r.user_id, lower(r.customer_email) as email, s.ticket_type_id, count(*) as wanted
+      from unnest(v_requests) r
+      cross join lateral unnest(r.seat_ids) as u(seat_id)
+      cross join lateral (select ticket_type_id from seats where tenant_id = p_tenant and id = u.seat_id offset 0) s
+      where v_outcomes[r.n] = 'wanted' group by r.n, r.user_id, lower(r.customer_email), s.ticket_type_id
+    )
     select x.n, case when bool_or(x.wanted > t.per_order_limit) then 'limit_exceeded' else 'customer_limit_exceeded' end as outcome,
       json_build_object('limit', min(t.per_order_limit), 'customerLimit', min(t.per_customer_limit)) as details
-    from (select w.n, w.user_id, w.customer_email, w.ticket_type_id, w.wanted,
-            sum(w.wanted) over (partition by w.user_id, w.ticket_type_id order by w.n) as together
-          from (select r.n, r.user_id, r.customer_email, s.ticket_type_id, count(*) as wanted
-                from unnest(v_requests) r
-                cross join lateral unnest(r.seat_ids) as u(seat_id)
-                cross join lateral (select ticket_type_id from seats where tenant_id = p_tenant and id = u.seat_id offset 0) s
-                where v_outcomes[r.n] = 'wanted' group by r.n, r.user_id, r.customer_email, s.ticket_type_id) w) x
+    from want x
     cross join lateral (select * from ticket_types where tenant_id = p_tenant and id = x.ticket_type_id offset 0) t
     where x.wanted > t.per_order_limit
       -- What somebody has is only counted where there is a limit to it.
       or case when t.per_customer_limit is not null
-        then x.together + customer_share(p_tenant, x.ticket_type_id, x.user_id, x.customer_email, p_now) > t.per_customer_limit end
+        then customer_share(p_tenant, x.ticket_type_id, x.user_id, x.email, p_now)
+          + (select sum(w.wanted) from want w
+             where w.ticket_type_id = x.ticket_type_id and w.n <= x.n and (w.user_id = x.user_id or w.email = x.email))
+          > t.per_customer_limit end
     group by x.n
   loop
     v_outcomes[v_row.n] := v_row.outcome;

@@ -22,6 +22,9 @@ create type order_line as (
   first_number integer, seat_ids uuid[], fresh boolean
 );
 
+-- Held places that are bought for an e-mail address, perhaps another than they were held for.
+create type held_share as (ticket_type_id uuid, quantity smallint, user_id text, held_for text, email text);
+
 -- What an order comes to.
 create type order_head as (
   n integer, event_id uuid, ticket_type_id uuid, hold_group uuid, quantity integer, currency text,
@@ -36,6 +39,16 @@ language sql immutable return case
     or (p_code).event_id <> p_event or (p_code).currency <> p_currency then 'promo_invalid'
   when (p_code).redeemed >= (p_code).max_redemptions then 'promo_exhausted'
 end;
+
+-- What a promo code takes off a price; nothing without a code.
+create function promo_discount(p_code promo_codes, p_price bigint) returns bigint
+language sql immutable return least(p_price, coalesce((p_code).amount_minor, p_price * (p_code).percent / 100, 0));
+
+-- How many orders of a user live by a promo code; null without a code.
+create function promo_uses(p_tenant uuid, p_code uuid, p_user text) returns bigint
+language sql stable return case when p_code is not null then (
+  select count(*) from orders o
+  where o.tenant_id = p_tenant and o.promo_code_id = p_code and o.user_id = p_user and o.status in ('pending', 'paid')) end;
 
 -- Takes orders in: each request gets an outcome, and those that can be served hold their places or, where nothing is
 -- to pay, have their tickets at once.
@@ -55,6 +68,7 @@ declare
   v_lines order_line[];
   v_heads order_head[];
   v_free order_sale[];
+  v_bought held_share[] := '{}';
 begin
   perform set_config('app.tenant_id', p_tenant::text, true);
   select array_agg(r order by r.n) into v_requests from json_populate_recordset(null::order_request, p_requests) r;
@@ -71,7 +85,9 @@ begin
           -- Asked again under the lock of the code; but who cannot be served must not take a place from who can.
           when r.promo_code is not null and promo_refusal(c, r.event_id, e.currency, p_now) is not null
             then promo_refusal(c, r.event_id, e.currency, p_now)
-          when r.promo_code is null and t.price_minor > 0 and r.has_payment is not true then 'payment_missing'
+          when promo_uses(p_tenant, c.id, r.user_id) >= c.per_user_limit then 'promo_user_limit'
+          when t.price_minor * r.quantity > promo_discount(c, t.price_minor * r.quantity) and r.has_payment is not true
+            then 'payment_missing'
           else 'wanted' end
       ) as outcome,
       coalesce(k.details, json_build_object('limit', t.per_order_limit, 'customerLimit', t.per_customer_limit)) as details
@@ -122,7 +138,8 @@ begin
     end loop;
     -- Whoever it was reserved for, nobody buys more than they may have. What a person holds is part of their share.
     for v_row in
-      select r.n, h.id, h.ticket_type_id, h.user_id, coalesce(r.customer_email, h.customer_email) as email, t.per_customer_limit
+      select r.n, h.ticket_type_id, h.quantity, h.user_id, lower(h.customer_email) as held_for,
+        lower(coalesce(r.customer_email, h.customer_email)) as email, t.per_customer_limit
       from unnest(v_requests) r
       cross join lateral (select * from holds where tenant_id = p_tenant and code = r.hold_code offset 0) h
       cross join lateral (
@@ -130,11 +147,16 @@ begin
         where tenant_id = p_tenant and id = h.ticket_type_id and per_customer_limit is not null offset 0) t
       where v_outcomes[r.n] = 'held' order by r.n
     loop
-      if customer_share(p_tenant, v_row.ticket_type_id, v_row.user_id, v_row.email, p_now) > v_row.per_customer_limit then
+      if customer_share(p_tenant, v_row.ticket_type_id, v_row.user_id, v_row.email, p_now)
+          -- What others of this batch buy for the same address, and did not hold for it.
+          + (select coalesce(sum(b.quantity), 0) from unnest(v_bought) b
+             where b.ticket_type_id = v_row.ticket_type_id and b.email = v_row.email and b.user_id <> v_row.user_id
+               and b.held_for is distinct from v_row.email)
+          > v_row.per_customer_limit then
         v_outcomes[v_row.n] := 'customer_limit_exceeded';
         v_details[v_row.n] := json_build_object('customerLimit', v_row.per_customer_limit);
       else
-        update holds h set customer_email = v_row.email where h.tenant_id = p_tenant and h.id = v_row.id;
+        v_bought := v_bought || (v_row.ticket_type_id, v_row.quantity, v_row.user_id, v_row.held_for, v_row.email)::held_share;
       end if;
     end loop;
   end if;
@@ -183,7 +205,13 @@ begin
       v_outcomes[v_row.n] := v_row.refusal;
     end loop;
     -- Who is refused only now had places that others were refused for. One by one, each gets what there is.
-    if v_outcomes && '{sold_out,customer_limit_exceeded}' and exists (select from unnest(v_heads) x where not v_outcomes[x.n] in ('wanted', 'held')) then
+    if v_outcomes && '{sold_out,customer_limit_exceeded}' and exists (
+        select from unnest(v_heads) x
+        join unnest(v_requests) r on r.n = x.n
+        join unnest(v_requests) o on o.ticket_type_id = r.ticket_type_id
+        where not v_outcomes[x.n] in ('wanted', 'held') and (v_outcomes[o.n] = 'sold_out'
+          or v_outcomes[o.n] = 'customer_limit_exceeded'
+            and (o.user_id = r.user_id or lower(o.customer_email) = lower(r.customer_email)))) then
       raise exception 'a batch gave places to orders that were refused' using errcode = 'triggered_action_exception';
     end if;
     select array_agg(x) into v_heads from unnest(v_heads) x where v_outcomes[x.n] in ('wanted', 'held');
@@ -239,11 +267,12 @@ begin
   -- A hold that is being paid for does not run out while the bank thinks.
   if 'held' = any (v_outcomes) then
     with due as (
-      select l.hold_id, l.group_id, l.seat_ids, r.order_id
+      select l.hold_id, l.group_id, l.seat_ids, r.order_id, r.customer_email
       from unnest(v_lines) l join unnest(v_heads) x on x.n = l.n join unnest(v_requests) r on r.n = l.n
       where not l.fresh and x.subtotal_minor > x.discount_minor
     ), kept as (
-      update holds h set order_id = d.order_id, expires_at = greatest(h.expires_at, p_hold_until)
+      update holds h set order_id = d.order_id, expires_at = greatest(h.expires_at, p_hold_until),
+        customer_email = coalesce(d.customer_email, h.customer_email)
       from due d
       where h.tenant_id = p_tenant and h.id = d.hold_id and h.id = any (array(select y.hold_id from due y))
     )
@@ -311,8 +340,7 @@ begin
       v_refusal := case
         when promo_refusal(v_code, v_head.event_id, v_head.currency, p_now) is not null
           then promo_refusal(v_code, v_head.event_id, v_head.currency, p_now)
-        when (select count(*) from orders o where o.tenant_id = p_tenant and o.promo_code_id = v_code.id and o.user_id = v_user
-                and o.status in ('pending', 'paid'))
+        when promo_uses(p_tenant, v_code.id, v_user)
           + (select count(*) from unnest(v_heads) h join unnest(p_requests) r on r.n = h.n
              where h.promo_code_id = v_code.id and r.user_id = v_user) >= v_code.per_user_limit then 'promo_user_limit'
       end;
@@ -321,7 +349,7 @@ begin
         v_head.customer_name := v_refusal;
       else
         v_head.promo_code_id := v_code.id;
-        v_head.discount_minor := least(v_head.subtotal_minor, coalesce(v_code.amount_minor, v_head.subtotal_minor * v_code.percent / 100));
+        v_head.discount_minor := promo_discount(v_code, v_head.subtotal_minor);
         -- What is left to pay without a means to do so is refused by the caller: it uses no code up.
         if v_pays or v_head.subtotal_minor = v_head.discount_minor then
           update promo_codes c set redeemed = redeemed + 1, updated_at = p_now where c.tenant_id = p_tenant and c.id = v_code.id;
@@ -333,6 +361,6 @@ begin
   return v_heads;
 end $$;
 
-grant execute on function place_orders, promo_refusal, redeem_promo_codes to tessera_app;
+grant execute on function place_orders, promo_refusal, promo_discount, promo_uses, redeem_promo_codes to tessera_app;
 
 reset role;

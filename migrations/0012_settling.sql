@@ -67,7 +67,7 @@ begin
         else 'late'
       end, o.status = 'pending', o.ctid, p.ctid, k.ctid)::settling order by s.n)
   into v_settling
-  from (select x.*, row_number() over (partition by x.order_id order by x.n) as nth from unnest(v_settlements) x) s
+  from (select x.*, row_number() over (partition by x.order_id order by x.payment_status = 'succeeded' desc, x.n) as nth from unnest(v_settlements) x) s
   left join lateral (select ctid, id, status, event_id from orders where tenant_id = p_tenant and id = s.order_id offset 0) o on true
   left join lateral (select ends_at from events where tenant_id = p_tenant and id = o.event_id offset 0) e on true
   left join lateral (

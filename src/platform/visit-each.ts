@@ -1,5 +1,8 @@
+import { DomainError } from './errors.ts';
+
 /**
- * Does `work` for each of `items`, one after the other. One that fails does not keep those behind it waiting.
+ * Does `work` for each of `items`, one after the other. One that fails does not keep those behind it waiting, unless what
+ * all of them need is away.
  * @throws what one threw, or AggregateError of several, when all were visited
  */
 export async function visitEach<T>(items: T[], work: (item: T) => Promise<void>): Promise<void> {
@@ -8,6 +11,7 @@ export async function visitEach<T>(items: T[], work: (item: T) => Promise<void>)
     try {
       await work(item);
     } catch (error) {
+      if (error instanceof DomainError && error.kind === 'unavailable') throw error;
       errors.push(error);
     }
   }

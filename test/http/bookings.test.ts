@@ -469,6 +469,48 @@ describe('limits', () => {
     expect(await counters(type.id)).toEqual({ held: 1, sold: 1 });
   });
 
+  it('do not count for an address what was only tried in its name', async () => {
+    const { type } = await openSale(tenant, { event: FAR, type: { perCustomerLimit: 2 } });
+    const mallory = await tenant.as('mallory', 'buyer');
+    const { payment: _payment, ...wish } = samplePurchase(type, {
+      quantity: 2,
+      customerEmail: `${randomUUID()}@example.com`,
+    });
+    const { body: held } = await post<ReservationView>(mallory, '/tickets/reserve', wish);
+    const victim = `${randomUUID()}@example.com`;
+    for (const [extra, code] of [
+      [{ payment, promoCode: 'NO-SUCH-CODE' }, 'promo_invalid'],
+      [{}, 'payment_missing'],
+    ] as const) {
+      const tried = { reservationId: held.reservationId, customerEmail: victim, ...extra };
+      expect((await post(mallory, '/tickets/purchase', tried)).body.code).toBe(code);
+    }
+    const bought = await post(
+      tenant.bob,
+      '/tickets/purchase',
+      samplePurchase(type, { quantity: 2, customerEmail: victim }),
+    );
+    expect(bought.status).toBe(201);
+  });
+
+  it('hold for one address among locks that come together', async () => {
+    const { event, type, seatIds } = await openHall({ perCustomerLimit: 2 }, 8);
+    const fans = await Promise.all(['y1', 'y2', 'y3', 'y4'].map((name) => tenant.as(name, 'buyer')));
+    const customerEmail = `${randomUUID()}@example.com`;
+    const answers = await Promise.all(
+      fans.map((fan, i) =>
+        post(fan, '/seats/lock', {
+          eventId: event.id,
+          seatIds: seatIds.slice(2 * i, 2 * i + 2),
+          customerEmail: i % 2 ? customerEmail.toUpperCase() : customerEmail,
+        }),
+      ),
+    );
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    expect(answers.filter(({ body }) => body.code === 'customer_limit_exceeded')).toHaveLength(3);
+    expect(await counters(type.id)).toEqual({ held: 2, sold: 0 });
+  });
+
   it('let a person buy all that they hold', async () => {
     const { type } = await openSale(tenant, { event: FAR, type: { perCustomerLimit: 2 } });
     const { payment: _payment, ...wish } = samplePurchase(type);

@@ -185,6 +185,43 @@ describe('a payment that comes late', () => {
   });
 });
 
+describe('two answers of the provider about one payment', () => {
+  it('come to the money, whichever is heard first', async () => {
+    const type = await sale({ capacity: 3 });
+    const [first, dead, live] = [
+      await pend(tenant.alice, type),
+      await pend(tenant.bob, type),
+      await pend(await person('cem'), type),
+    ];
+    const settle = createSettleOrder(ctx, createSaleLanes(ctx));
+    const say = (order: Order, status: 'failed' | 'succeeded') =>
+      settle({
+        ...order,
+        tenantId: toTenantId(tenant.tenantId),
+        outcome:
+          status === 'failed' ? { status, code: 'never_received' } : { status, providerReference: 'x' },
+        by: 'test',
+      });
+    expect(await say(dead, 'failed')).toMatchObject({ outcome: 'failed' });
+    const settled = await Promise.all([
+      say(first, 'succeeded'),
+      say(dead, 'failed'),
+      say(dead, 'succeeded'),
+      say(live, 'failed'),
+      say(live, 'succeeded'),
+    ]);
+    expect(settled.map(({ outcome }) => outcome)).toEqual([
+      'paid',
+      'unchanged',
+      'refund_due',
+      'unchanged',
+      'paid',
+    ]);
+    expect(await paymentOf(ctx, dead.orderId)).toMatchObject({ status: 'succeeded', refunded: 2_500 });
+    expect(await counters(type.id)).toEqual({ held: 0, sold: 2 });
+  });
+});
+
 describe('a payment whose row moves while it is settled', () => {
   it('is settled all the same', async () => {
     const type = await sale({ capacity: 1 });

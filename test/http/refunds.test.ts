@@ -337,6 +337,20 @@ describe('DELETE /bookings/{id}', () => {
     expect(await booksOf(ctx, orderId)).toEqual({ charged: amount, paidBack: amount });
   });
 
+  it('leaves an order alone whose call comes under the key of another', async () => {
+    const { type } = await openSale(tenant);
+    const key = randomUUID();
+    const first = await buy(tenant.alice, type);
+    expect((await tenant.alice.delete(`/bookings/${first.orderId}`, { key })).status).toBe(200);
+    const { body } = await tenant.alice.post<{ orderId: string }>(
+      '/tickets/purchase',
+      samplePurchase(type, { payment: { token: 'tok_requires_action' } }),
+      { key: randomUUID() },
+    );
+    expect(await tenant.alice.delete(`/bookings/${body.orderId}`, { key })).toMatchObject({ status: 422 });
+    expect(await paymentOf(ctx, body.orderId)).toMatchObject({ orderStatus: 'pending' });
+  });
+
   it('happens once, however many ask for it at once', async () => {
     const { type } = await openSale(tenant);
     const order = await buy(tenant.alice, type, { quantity: 2 });

@@ -356,8 +356,20 @@ describe('a place that comes free', () => {
     });
     expect(await offered(ann, first.id)).toMatchObject({ quantity: 2 });
     expect(await offered(ben, second.id)).toMatchObject({ quantity: 1 });
+    expect(await entry(cem, third.id)).toMatchObject({ state: 'waiting' });
+    expect(await counters(type.id)).toMatchObject({ held: 3, waiting: 1 });
+    for (const [fan, id] of [
+      [ann, first.id],
+      [ben, second.id],
+    ] as const) {
+      const { offer } = await entry(fan, id);
+      expect((await take(fan, offer?.reservationId)).status).toBe(201);
+    }
+    await offerPlaces(ctx, toTenantId(tenant.tenantId), type.id);
     expect(await entry(cem, third.id)).toMatchObject({ state: 'expired', offer: null });
-    expect(await counters(type.id)).toMatchObject({ held: 3, waiting: 0 });
+    expect(await counters(type.id)).toMatchObject({ held: 0, waiting: 0 });
+    clock.advance(1_000);
+    expect((await purchase(tenant.bob, type)).status).toBe(201);
   });
 
   it('is not offered without a seat: a list ends when its type gets seats', async () => {

@@ -442,6 +442,15 @@ describe('a webhook of Stripe', () => {
     expect(await send(event)).toMatchObject({ status: 200, body: { outcome: 'handled' } });
   });
 
+  it('is ignored when it is of an intent whose making was never heard of', async () => {
+    server.fail(CREATE, { do: 'drop', when: 'after', times: 3 });
+    const { body } = await pay('pm_card_visa');
+    const intent = intentOf(body.orderId);
+    expect(intent.status).toBe('requires_confirmation');
+    const event = server.event('payment_intent.created', intent, { at: clock.now() });
+    expect(await send(event)).toMatchObject({ status: 200, body: { outcome: 'ignored' } });
+  });
+
   it('is only a hint: what it says of the payment is not believed', async () => {
     const { body } = await pay('pm_card_authenticationRequired');
     const lie = { ...intentOf(body.orderId), status: 'succeeded', amount_received: 2_500 };
@@ -530,6 +539,14 @@ describe('money back through Stripe', () => {
     expect(await refund(order.orderId, {})).toMatchObject({ status: 409, body: { code: 'order_not_paid' } });
 
     Object.assign(sent, { status: 'failed', failure_reason: 'expired_or_canceled_card' });
+    // What cannot be asked for is told again, and what cannot be found has not failed.
+    server.fail('GET /v1/refunds/{id}', { do: 'answer', status: 503, times: 3 });
+    const unheard = { status: 503, body: { code: 'payment_provider_unavailable' } };
+    expect(await tell('refund.failed')).toMatchObject(unheard);
+    server.refunds.delete(sent.id);
+    expect(await tell('refund.failed')).toMatchObject(unheard);
+    expect(await paymentOf(ctx, order.orderId)).toMatchObject({ refunded: 2_500 });
+    server.refunds.set(sent.id, sent);
     expect(await tell('refund.failed')).toMatchObject({ status: 200, body: { outcome: 'handled' } });
     expect(await tell('refund.failed')).toMatchObject({ status: 200 });
     const { body } = await tenant.alice.get<BookingView>(`/bookings/${order.orderId}`);

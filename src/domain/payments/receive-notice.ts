@@ -1,7 +1,8 @@
 import type { AppContext } from '../../context.ts';
-import { DomainError, notFound } from '../../platform/errors.ts';
+import { notFound } from '../../platform/errors.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
 import type { SettleOrder } from '../orders/settle-order.ts';
+import { providerUnavailable } from './provider-unavailable.ts';
 import { findPayment, openStatuses } from './queries.ts';
 import { recheckRefund } from './send-refund.ts';
 import { settlePayment } from './settle-payment.ts';
@@ -41,10 +42,10 @@ export async function receiveNotice(
     const { providerReference } = payment;
     const outcome = await ctx.payments.look({ tenantId, reference, providerReference }, { early: true });
     if (outcome.status === 'unknown') {
-      if (openStatuses.includes(payment.status)) return { outcome: 'ignored' };
-      throw new DomainError('unavailable', 'payment_provider_unavailable', 'Send it again later.', {
-        retryAfter: 60,
-      });
+      // What is open the reconciler asks for; what the provider never named to us never was charged.
+      if (openStatuses.includes(payment.status) || providerReference === undefined)
+        return { outcome: 'ignored' };
+      throw providerUnavailable();
     }
     await settlePayment(ctx, settleOrder, tenantId, payment, outcome, `webhook:${input.provider}`);
   }

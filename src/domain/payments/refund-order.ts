@@ -68,7 +68,7 @@ export async function refundOrder(
 
 /**
  * The buyer, or staff, calls a booking off: the money goes back, the seats are free, the tickets die. One that still waits
- * for its payment is called off at the provider first, and fails; if it was paid in that moment it is paid back.
+ * for its payment is called off at the provider, and fails; if it was paid in that moment it is paid back.
  */
 export async function cancelBooking(
   ctx: AppContext,
@@ -79,13 +79,8 @@ export async function cancelBooking(
   call: Call,
 ): Promise<BookingView> {
   const route = 'DELETE /bookings/{id}';
-  await callOffPayment(ctx, settleOrder, actor, input.id);
-  return change(
-    ctx,
-    gate,
-    actor,
-    { route, ...call, id: input.id, request: input },
-    async (tx, now, order) => {
+  const attempt = () =>
+    change(ctx, gate, actor, { route, ...call, id: input.id, request: input }, async (tx, now, order) => {
       if (order.status === 'failed' && calledOff.includes(order.failure_code ?? '')) return [];
       if (order.status === 'pending') {
         const message = 'Its payment is under way; nobody knows yet what comes of it.';
@@ -103,8 +98,15 @@ export async function cancelBooking(
         requestId: call.requestId,
       });
       return alive;
-    },
-  );
+    });
+  try {
+    return await attempt();
+  } catch (error) {
+    // By now the key is known to be good; nothing was written.
+    if (!(error instanceof DomainError && error.code === 'payment_open')) throw error;
+    await callOffPayment(ctx, settleOrder, actor, input.id);
+    return attempt();
+  }
 }
 
 /** What orders fail of whose payment was called off before any money moved. */

@@ -3,6 +3,7 @@ import type { Db } from '../../platform/db.ts';
 import { type TenantId, toTenantId } from '../../platform/ids.ts';
 import { backoff } from '../../platform/retry.ts';
 import { type TenantTx, withSystem, withTenant } from '../../platform/tenant-tx.ts';
+import { providerUnavailable } from './provider-unavailable.ts';
 
 type Context = Pick<AppContext, 'db' | 'clock' | 'log' | 'payments'>;
 
@@ -16,29 +17,35 @@ export async function sendRefund(ctx: Context, tenantId: TenantId, refundId: str
   await record(ctx, tenantId, refundId, due, await ctx.payments.refund({ tenantId, refundId, ...due }));
 }
 
-/** Asks how a refund stands: one that was paid may come back from the buyer's bank, and can be promised again then. */
+/**
+ * Asks how a refund stands: one that was paid may come back from the buyer's bank, and can be promised again then.
+ * @throws DomainError unavailable when the provider cannot be asked, or somebody else moved the refund meanwhile
+ */
 export async function recheckRefund(ctx: Context, tenantId: TenantId, refundId: string): Promise<void> {
   const refund = await withTenant(ctx.db, tenantId, (tx) => find(tx, tenantId, refundId));
   if (!refund || refund.status === 'failed') return;
   if (refund.status === 'requested') return sendRefund(ctx, tenantId, refundId);
   const outcome = await ctx.payments.refund({ tenantId, refundId, ...refund });
-  if (outcome.status === 'failed') await record(ctx, tenantId, refundId, refund, outcome);
+  if (outcome.status === 'succeeded') return;
+  if (outcome.status === 'failed' && (await record(ctx, tenantId, refundId, refund, outcome))) return;
+  throw providerUnavailable();
 }
 
 type Due = Omit<RefundRequest, 'tenantId' | 'refundId'> & { status: string };
 
+/** Whether the refund was still as it was known. */
 async function record(
   ctx: Context,
   tenantId: TenantId,
   refundId: string,
   { amountMinor, reference, attempts, status, refundReference }: Due,
   outcome: RefundOutcome,
-): Promise<void> {
+): Promise<boolean> {
   const now = ctx.clock.now();
   if (outcome.status === 'failed')
     ctx.log.error({ tenantId, refundId, code: outcome.code }, 'a refund was refused');
   const named = 'providerReference' in outcome ? outcome.providerReference : undefined;
-  await withTenant(ctx.db, tenantId, async (tx) => {
+  return withTenant(ctx.db, tenantId, async (tx) => {
     const moved = await tx
       .updateTable('refunds')
       .set({
@@ -64,6 +71,7 @@ async function record(
         .where('id', '=', reference)
         .execute();
     }
+    return moved.numUpdatedRows === 1n;
   });
 }
 

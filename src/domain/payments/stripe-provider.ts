@@ -48,8 +48,6 @@ export function createStripeProvider(
       try {
         return await refundOnce(stripe, request);
       } catch (error) {
-        if (error instanceof Stripe.errors.StripeInvalidRequestError)
-          return { status: 'failed', code: error.code ?? 'invalid_request' };
         log.warn({ refundId: request.refundId, err: (error as Error).message }, 'a refund broke off');
         return { status: 'unknown', providerReference: request.refundReference };
       }
@@ -186,9 +184,9 @@ function toOutcome(intent: Stripe.PaymentIntent): ChargeOutcome {
 async function refundOnce(stripe: Stripe, request: RefundRequest): Promise<RefundOutcome> {
   const { providerReference, refundId, amountMinor, tenantId, reference } = request;
   if (!providerReference) return { status: 'failed', code: 'nothing_to_refund' };
-  const refund =
-    (await findRefund(stripe, request, providerReference)) ??
-    (await patiently(() =>
+  let refund = await findRefund(stripe, request, providerReference);
+  try {
+    refund ??= await patiently(() =>
       stripe.refunds.create(
         {
           payment_intent: providerReference,
@@ -197,7 +195,11 @@ async function refundOnce(stripe: Stripe, request: RefundRequest): Promise<Refun
         },
         { idempotencyKey: refundId },
       ),
-    ));
+    );
+  } catch (error) {
+    if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) throw error;
+    return { status: 'failed', code: error.code ?? 'invalid_request' };
+  }
   if (refund.status === 'succeeded') return { status: 'succeeded', providerReference: refund.id };
   if (refund.status === 'failed' || refund.status === 'canceled')
     return { status: 'failed', code: refund.failure_reason ?? 'refused' };

@@ -16,7 +16,7 @@ const outcomes: Record<string, string> = {
   abandoned: 'was called off',
 };
 
-/** Where the buyer confirms a charge of the test provider. Who has the link may: nobody else can make it up. */
+/** Where the buyer confirms a charge of the test provider. Who has the link may; `TEST_WEBHOOK_SECRET` makes its proof. */
 export function bankPage(
   { config }: Pick<AppContext, 'config'>,
   tenantId: TenantId,

@@ -70,7 +70,7 @@ async function makeOffers(
     for (const entry of entries) {
       if (left === 0) break;
       const quantity = Math.min(entry.quantity, await allowance(tx, tenantId, now, entry));
-      if (quantity === 0) await expireEntry(tx, tenantId, now, entry.id);
+      if (quantity === 0) await passOver(tx, tenantId, now, entry);
       else if (quantity > left) passed ??= entry;
       else {
         left -= quantity;
@@ -100,18 +100,22 @@ type Entry = {
 /** How many more a person may have, by their name or e-mail. */
 async function allowance(tx: TenantTx, tenantId: TenantId, now: Date, entry: Entry): Promise<number> {
   const { rows } = await sql<{ allowance: number | null }>`
-    select t.per_customer_limit - customer_share(${tenantId}, t.id, ${entry.user_id}, ${entry.customer_email}, ${now}) as allowance
+    select case when t.per_customer_limit is not null then t.per_customer_limit
+      - customer_share(${tenantId}, t.id, ${entry.user_id}, ${entry.customer_email}, ${now}) end as allowance
     from ticket_types t where t.tenant_id = ${tenantId} and t.id = ${entry.ticket_type_id}`.execute(tx);
   const allowed = rows[0]?.allowance;
   return allowed == null ? Number.POSITIVE_INFINITY : Math.max(allowed, 0);
 }
 
-async function expireEntry(tx: TenantTx, tenantId: TenantId, now: Date, id: string): Promise<void> {
+/** Who owns as many as they may have is through; who only holds them keeps their place, for a hold may run out. */
+async function passOver(tx: TenantTx, tenantId: TenantId, now: Date, entry: Entry): Promise<void> {
+  const whenHoldsAreOver = new Date(now.getTime() + 86_400_000);
+  if ((await allowance(tx, tenantId, whenHoldsAreOver, entry)) > 0) return;
   await tx
     .updateTable('waiting_list')
     .set({ state: 'expired', updated_at: now })
     .where('tenant_id', '=', tenantId)
-    .where('id', '=', id)
+    .where('id', '=', entry.id)
     .execute();
 }
 
