@@ -10,6 +10,8 @@ type Surfnet = {
   setAccount(address: string, lamports: number, data: number[], owner: string): void;
   deploy(options: { programId: string; soPath: string }): void;
   timeTravelToSlot(slot: number): unknown;
+  /** What happened since it was asked last. */
+  drainEvents(): unknown[];
   stop(): void;
 };
 type SurfnetModule = { Surfnet: { startWithConfig(config: Record<string, unknown>): Surfnet } };
@@ -27,6 +29,9 @@ export type EmbeddedChain = {
   stop(): void;
 };
 
+/** The runtime tells of every slot. With a thousand tidings that nobody took it stands still for good. */
+const DRAIN_EVERY_MS = 1_000;
+
 const SYSVAR_OWNER = 'Sysvar1111111111111111111111111111111111111';
 
 /**
@@ -42,6 +47,8 @@ export async function startChain(options: {
 }): Promise<EmbeddedChain> {
   const { programId, soPath, slotTimeMs, snapshotFile } = options;
   const net = load().Surfnet.startWithConfig({ offline: true, blockProductionMode: 'clock', slotTimeMs });
+  const draining = setInterval(() => net.drainEvents(), DRAIN_EVERY_MS);
+  draining.unref();
   await untilUsable(net.rpcUrl, slotTimeMs);
   const pristine = await exportAccounts(net.rpcUrl);
   const snapshot = snapshotFile ? await readSnapshot(snapshotFile) : undefined;
@@ -75,7 +82,10 @@ export async function startChain(options: {
       await writeFile(`${snapshotFile}.new`, JSON.stringify(taken));
       await rename(`${snapshotFile}.new`, snapshotFile);
     },
-    stop: () => net.stop(),
+    stop() {
+      clearInterval(draining);
+      net.stop();
+    },
   };
 }
 
