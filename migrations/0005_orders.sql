@@ -51,9 +51,9 @@ create table orders (
   created_at timestamptz not null,
   updated_at timestamptz not null,
   primary key (tenant_id, id),
-  unique (tenant_id, transaction_id),
   constraint orders_let_go_of_holds check (hold_group is null or status in ('pending', 'paid'))
 ) with (fillfactor = 50);
+comment on column orders.transaction_id is 'Unique by the key of event_ticket_transactions, which has a row for each order.';
 comment on column orders.ticket_type_id is 'Null when the order has tickets of several types.';
 comment on column orders.hold_group is 'The reservation, lock or offer that the order lives on; null when it has none of its own or ended.';
 -- No index knows the status, so that paying writes the row and none of its index entries again.

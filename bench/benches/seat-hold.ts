@@ -70,8 +70,8 @@ export const seatHold: Bench = {
 /** Seats in runs of four, written at once: an upload of so many would take longer than the measurement. */
 async function putSeats({ owner }: BenchDatabase, sale: OnSale): Promise<string[][]> {
   await owner.query(
-    `insert into seats (tenant_id, id, event_id, ticket_type_id, section, row_label, number, ordinal)
-     select $1, gen_random_uuid(), $2, $3, 'S', (i / 4)::text, (i % 4)::text, i from generate_series(0, $4::integer * 4 - 1) i`,
+    `insert into seats (tenant_id, id, event_id, ticket_type_id, section, row_label, number, row_ordinal, ordinal)
+     select $1, gen_random_uuid(), $2, $3, 'S', (i / 4)::text, (i % 4)::text, i / 4, i from generate_series(0, $4::integer * 4 - 1) i`,
     [sale.tenantId, sale.eventId, sale.typeId, RUNS],
   );
   await owner.query('update ticket_types set is_seated = true where id = $1', [sale.typeId]);

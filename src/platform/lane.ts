@@ -5,8 +5,8 @@ export type Lane<Item, Result> = { submit(item: Item): Promise<Result> };
 
 type Waiting<Item, Result> = { item: Item; resolve(result: Result): void; reject(error: unknown): void };
 
-/** What waits when a second flush follows the first, as a share of the largest batch. */
-const EARLY = 1 / 2;
+/** So many must wait for a second flush to follow the first, or half of the largest batch where that is less. */
+const EARLY = 64;
 
 /**
  * A self-clocking batcher: no timer, at most `maxBatch` items in a flush. Alone, an item goes at once; under load the
@@ -26,7 +26,10 @@ export function createLane<Item, Result>(options: {
   let running = 0;
 
   function start(): void {
-    while (waiting.length > 0 && (running === 0 || (running === 1 && waiting.length >= maxBatch * EARLY))) {
+    while (
+      waiting.length > 0 &&
+      (running === 0 || (running === 1 && waiting.length >= Math.min(EARLY, maxBatch / 2)))
+    ) {
       void run();
     }
   }

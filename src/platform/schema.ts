@@ -268,6 +268,9 @@ export interface Orders {
    * Null when the order has tickets of several types.
    */
   ticket_type_id: string | null;
+  /**
+   * Unique by the key of event_ticket_transactions, which has a row for each order.
+   */
   transaction_id: string;
   updated_at: Date;
   user_id: string;

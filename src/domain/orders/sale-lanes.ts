@@ -18,7 +18,7 @@ const SHARE = 2 / 5;
 /** From so many requests of one name at once on it has a lane of its own. */
 const RUSH = 8;
 
-const MAX_BATCH = 128;
+const MAX_BATCH = 256;
 const HOLD_MS = 15 * 60_000;
 /** A payment that nobody settled by then is asked for at the provider. */
 const POLL_AFTER_MS = 60_000;
