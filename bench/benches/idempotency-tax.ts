@@ -26,7 +26,7 @@ export const idempotencyTax: Bench = {
 /** Each statement of the selling functions that reads or writes a key, and what is left without it. */
 const CUTS: [string, RegExp, string][] = [
   [
-    'place_orders',
+    'earlier_outcomes',
     /select \* from idempotency_keys\s+where[^)]*offset 0\) k on true/,
     'select * from idempotency_keys where false offset 0) k on true',
   ],
