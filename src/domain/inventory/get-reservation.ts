@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { AppContext } from '../../context.ts';
 import { type Actor, isStaff } from '../../platform/actor.ts';
 import { tenantKey } from '../../platform/cache.ts';
@@ -37,7 +38,14 @@ async function read(ctx: AppContext, actor: Actor, code: string): Promise<Known 
         join.onRef('e.tenant_id', '=', 'h.tenant_id').onRef('e.id', '=', 'h.event_id'),
       )
       .selectAll('h')
-      .select(['t.ordinal', 'e.currency'])
+      .select('e.currency')
+      .select(
+        sql<
+          string[]
+        >`array(select ticket_number(t.ordinal, h.first_number + i) from generate_series(0, h.quantity - 1) i order by i)`.as(
+          'numbers',
+        ),
+      )
       .where('h.tenant_id', '=', actor.tenantId)
       .where('h.code', '=', code)
       .where('h.kind', '=', 'reservation')
@@ -46,16 +54,12 @@ async function read(ctx: AppContext, actor: Actor, code: string): Promise<Known 
   );
   if (!row) return undefined;
   const unitPriceMinor = Number(row.unit_price_minor);
-  const numbers = Array.from({ length: row.quantity }, (_, i) => (row.first_number ?? 0) + i);
   return {
     reservationId: code,
     eventId: row.event_id,
     ticketTypeId: row.ticket_type_id,
     quantity: row.quantity,
-    tickets: numbers.map((number) => ({
-      ticketNumber: `${String(row.ordinal).padStart(3, '0')}-${String(number).padStart(7, '0')}`,
-      status: 'reserved' as const,
-    })),
+    tickets: row.numbers.map((ticketNumber) => ({ ticketNumber, status: 'reserved' as const })),
     unitPriceMinor,
     totalPriceMinor: unitPriceMinor * row.quantity,
     currency: row.currency,

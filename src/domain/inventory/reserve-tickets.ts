@@ -5,11 +5,11 @@ import { requestHash } from '../../platform/idempotency.ts';
 import { newCode, newId } from '../../platform/ids.ts';
 import { createLanes } from '../../platform/lane.ts';
 import { callFunction } from '../../platform/tenant-tx.ts';
-import { findStoredAnswer } from './find-stored-answer.ts';
 import { publishAvailability } from './publish-availability.ts';
 import { replayed } from './replayed.ts';
-import { type SaleRow, saleRefusal, soldOut } from './sale-refusal.ts';
+import { type SaleRow, saleRefusal } from './sale-refusal.ts';
 import type { ReservationView, ReserveInput } from './schema.ts';
+import { createShedRequest } from './shed-request.ts';
 import type { SoldOutGate } from './sold-out-gate.ts';
 import { timeRemaining } from './time-remaining.ts';
 
@@ -35,18 +35,12 @@ export function createReserveTickets(
     maxBatch: MAX_BATCH,
     flush: (_key, items) => flush(ctx, items),
   });
-  const findStored = findStoredAnswer(ctx);
+  const shed = createShedRequest(ctx, gate);
 
   async function reserve(actor: Actor, input: ReserveInput, key: string): Promise<SaleRow> {
     const { tenantId } = actor;
-    const left = gate.closedAt(tenantId, input.ticketTypeId);
-    if (left !== undefined && input.quantity > left) {
-      // Sold out a moment ago. Only who was answered before gets that answer again.
-      const stored = await findStored(actor, { route: ROUTE, idempotencyKey: key, request: input });
-      ctx.metrics.sales.inc({ outcome: stored ? stored.outcome : 'shed' });
-      if (!stored) throw soldOut(left);
-      return stored;
-    }
+    const stored = await shed(actor, input, { route: ROUTE, idempotencyKey: key, request: input });
+    if (stored) return stored;
     const row = await lanes.submit(`${tenantId}:${input.ticketTypeId}`, { actor, input, key });
     ctx.metrics.sales.inc({ outcome: row.outcome });
     if (row.outcome === 'sold_out') gate.close(tenantId, input.ticketTypeId, Number(row.details.available));

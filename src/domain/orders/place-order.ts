@@ -3,8 +3,8 @@ import { type Actor, actorName } from '../../platform/actor.ts';
 import { DomainError } from '../../platform/errors.ts';
 import { requestHash } from '../../platform/idempotency.ts';
 import { newCode, newId } from '../../platform/ids.ts';
-import { findStoredAnswer } from '../inventory/find-stored-answer.ts';
-import { type SaleRow, saleRefusal, soldOut } from '../inventory/sale-refusal.ts';
+import { type SaleRow, saleRefusal } from '../inventory/sale-refusal.ts';
+import { createShedRequest } from '../inventory/shed-request.ts';
 import type { SoldOutGate } from '../inventory/sold-out-gate.ts';
 import type { SaleLanes } from './sale-lanes.ts';
 import type { OrderAnswer } from './schema.ts';
@@ -65,19 +65,13 @@ export function createPlaceOrder(
   lanes: SaleLanes,
   gate: SoldOutGate,
 ): PlaceOrder {
-  const findStored = findStoredAnswer(ctx);
+  const shed = createShedRequest(ctx, gate);
   return async (actor, input) => {
     const { tenantId } = actor;
     const { wanted } = input;
     const typeId = 'holdCode' in wanted ? undefined : wanted.ticketTypeId;
-    const left = typeId === undefined ? undefined : gate.closedAt(tenantId, typeId);
-    if (left !== undefined && 'quantity' in wanted && wanted.quantity > left) {
-      // Sold out a moment ago. Only who was answered before gets that answer again.
-      const stored = await findStored(actor, input);
-      ctx.metrics.sales.inc({ outcome: stored ? stored.outcome : 'shed' });
-      if (!stored) throw soldOut(left);
-      return toPlacedOrder(stored, newIds(ctx.clock.now(), 0));
-    }
+    const stored = 'holdCode' in wanted ? undefined : await shed(actor, wanted, input);
+    if (stored) return toPlacedOrder(stored, newIds(ctx.clock.now(), 0));
     const ids = newIds(ctx.clock.now(), 'quantity' in wanted ? wanted.quantity : MAX_TICKETS);
     const request = toRequest(actor, input, ids);
     const row = await lanes.submit(typeId ?? 'holds', { kind: 'place', tenantId, request });
