@@ -1,4 +1,4 @@
-/** Who may import whom. The order is main → api, workers → domain → platform; nothing points back. */
+/** Who may import whom. The order is main, listener → process, api, workers → domain → platform; nothing points back. */
 const among = (...names) => `^src/domain/(${names.join('|')})/`;
 
 /** Inside `domain` a module imports only what stands below it; anything upward goes by message. */
@@ -28,6 +28,18 @@ const layering = Object.entries(below).map(([module, allowed]) => ({
   to: { path: '^src/domain/', pathNot: among(module, ...allowed) },
 }));
 
+/**
+ * The rooms of `domain/chain` run in different processes and with different power: `send` has the keys, `sync` the
+ * listener's role, `read` nothing but questions. They share the way to the nodes and nothing else.
+ */
+const rooms = ['send', 'sync', 'read'].map((room) => ({
+  name: `chain-${room}`,
+  comment: `domain/chain/${room} may import only itself and rpc of the chain's rooms`,
+  severity: 'error',
+  from: { path: `^src/domain/chain/${room}/` },
+  to: { path: '^src/domain/chain/', pathNot: `^src/domain/chain/(${room}|rpc)/` },
+}));
+
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
@@ -35,19 +47,32 @@ module.exports = {
       name: 'platform-knows-no-tickets',
       severity: 'error',
       from: { path: '^src/platform/' },
-      to: { path: '^(src/(main|api|workers|domain)|listener|programs-client)/' },
+      to: { path: '^(src/(main|process|api|workers|domain)|listener|programs-client)/' },
     },
     {
       name: 'domain-points-down',
       severity: 'error',
       from: { path: '^src/domain/' },
-      to: { path: '^(src/(main|api|workers)|listener)/' },
+      to: { path: '^(src/(main|process|api|workers)|listener)/' },
     },
     {
       name: 'api-and-workers-do-not-start-processes',
       severity: 'error',
       from: { path: '^src/(api|workers)/' },
-      to: { path: '^(src/main|listener)/' },
+      to: { path: '^(src/(main|process)|listener)/' },
+    },
+    {
+      name: 'a-process-knows-no-work',
+      comment: 'the life of a process is the same for all; what it does is given to it',
+      severity: 'error',
+      from: { path: '^src/process/' },
+      to: { path: '^(src/(main|api|workers|domain)|listener|programs-client)/' },
+    },
+    {
+      name: 'listener-starts-itself-only',
+      severity: 'error',
+      from: { path: '^listener/' },
+      to: { path: '^src/(main|api|workers)/' },
     },
     {
       name: 'api-and-workers-stand-apart',
@@ -80,7 +105,7 @@ module.exports = {
       from: { path: '^listener/', pathNot: '^listener/main\\.ts$' },
       to: {
         path: '^(src|test|bench)/',
-        pathNot: '^src/(platform/|domain/chain/|config\\.ts$|messages\\.ts$)',
+        pathNot: '^src/(platform/|domain/chain/(sync|rpc)/|config\\.ts$|messages\\.ts$)',
       },
     },
     {
@@ -90,6 +115,7 @@ module.exports = {
       to: { path: '^(test|bench)/' },
     },
     ...layering,
+    ...rooms,
   ],
   options: {
     tsPreCompilationDeps: true,

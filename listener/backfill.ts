@@ -1,5 +1,5 @@
 import { type ConfirmedSignatureInfo, PublicKey } from '@solana/web3.js';
-import type { Rpc } from '../src/domain/chain/rpc.ts';
+import type { Rpc } from '../src/domain/chain/rpc/rpc.ts';
 
 export type Cursor = { signature: string; slot: number };
 

@@ -1,4 +1,4 @@
-import type { ListenerContext } from '../src/domain/chain/listener-context.ts';
+import type { ListenerContext } from '../src/domain/chain/sync/listener-context.ts';
 import { newId } from '../src/platform/ids.ts';
 import { withSystem } from '../src/platform/tenant-tx.ts';
 import type { Cursor } from './backfill.ts';

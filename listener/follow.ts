@@ -1,8 +1,8 @@
 import type { ConfirmedSignatureInfo } from '@solana/web3.js';
 import { toAddress } from '../programs-client/addresses.ts';
 import { decodeEntries } from '../programs-client/decode-entries.ts';
-import type { ListenerContext } from '../src/domain/chain/listener-context.ts';
-import type { SeenTransaction } from '../src/domain/chain/record-transaction.ts';
+import type { ListenerContext } from '../src/domain/chain/sync/listener-context.ts';
+import type { SeenTransaction } from '../src/domain/chain/sync/record-transaction.ts';
 import { RetryableError } from '../src/platform/errors.ts';
 import { sleep } from '../src/platform/retry.ts';
 import { backfill, type Cursor } from './backfill.ts';

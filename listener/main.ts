@@ -1,5 +1,5 @@
-import { createRpc } from '../src/domain/chain/rpc.ts';
-import { runProcess } from '../src/main/run-process.ts';
+import { createRpc } from '../src/domain/chain/rpc/rpc.ts';
+import { runProcess } from '../src/process/run-process.ts';
 import { runListener } from './run-listener.ts';
 
 await runProcess('listener', async (services, signal) => {

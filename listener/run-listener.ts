@@ -1,6 +1,6 @@
-import { finalizeTransactions } from '../src/domain/chain/finalize-transactions.ts';
-import type { ListenerContext } from '../src/domain/chain/listener-context.ts';
-import { recordTransaction } from '../src/domain/chain/record-transaction.ts';
+import { finalizeTransactions } from '../src/domain/chain/sync/finalize-transactions.ts';
+import type { ListenerContext } from '../src/domain/chain/sync/listener-context.ts';
+import { recordTransaction } from '../src/domain/chain/sync/record-transaction.ts';
 import { beat } from '../src/platform/heartbeat.ts';
 import { periodic } from '../src/platform/periodic.ts';
 import { sleep } from '../src/platform/retry.ts';

@@ -1,7 +1,7 @@
 import { createApp } from '../../src/api/app.ts';
 import { loadConfig } from '../../src/config.ts';
-import { createChainReader } from '../../src/domain/chain/chain-reader.ts';
-import { createRpc } from '../../src/domain/chain/rpc.ts';
+import { createChainReader } from '../../src/domain/chain/read/chain-reader.ts';
+import { createRpc } from '../../src/domain/chain/rpc/rpc.ts';
 import { createTestProvider } from '../../src/domain/payments/test-provider.ts';
 import { serveHttp } from '../../src/main/serve-http.ts';
 import { topology } from '../../src/messages.ts';

@@ -1,5 +1,5 @@
 import type { AppContext } from '../context.ts';
-import { chainRoutes } from '../domain/chain/routes.ts';
+import { chainRoutes } from '../domain/chain/read/routes.ts';
 import { checkInRoutes } from '../domain/check-in/routes.ts';
 import { eventRoutes } from '../domain/events/routes.ts';
 import { reservationRoutes } from '../domain/inventory/routes.ts';

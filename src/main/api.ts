@@ -1,8 +1,8 @@
 import { createApp } from '../api/app.ts';
-import { createChainReader } from '../domain/chain/chain-reader.ts';
-import { createRpc } from '../domain/chain/rpc.ts';
+import { createChainReader } from '../domain/chain/read/chain-reader.ts';
+import { createRpc } from '../domain/chain/rpc/rpc.ts';
 import { createProvider } from '../domain/payments/create-provider.ts';
-import { runProcess } from './run-process.ts';
+import { runProcess } from '../process/run-process.ts';
 import { serveHttp } from './serve-http.ts';
 
 await runProcess('api', async (services, signal) => {

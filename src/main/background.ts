@@ -1,7 +1,7 @@
 import { createProvider } from '../domain/payments/create-provider.ts';
 import { createMailer } from '../platform/mail.ts';
+import { runProcess } from '../process/run-process.ts';
 import { runBackground } from '../workers/run-background.ts';
-import { runProcess } from './run-process.ts';
 
 await runProcess('background', async (services, signal) => {
   const { config } = services;

@@ -3,7 +3,7 @@ import { createTenant } from '../domain/tenants/create-tenant.ts';
 import { systemClock } from '../platform/clock.ts';
 import { createDb } from '../platform/db.ts';
 import { createLogger } from '../platform/logger.ts';
-import { exitOnProblem } from './exit.ts';
+import { exitOnProblem } from '../process/exit.ts';
 
 /** `npm run tenant -- "Name"`: opens a tenant and prints its first admin key, which is shown this once. */
 await exitOnProblem(async () => {

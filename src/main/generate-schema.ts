@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { migrate } from '../platform/migrate.ts';
-import { exitOnProblem } from './exit.ts';
+import { exitOnProblem } from '../process/exit.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const target = `${root}src/platform/schema.ts`;

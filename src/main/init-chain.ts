@@ -3,7 +3,7 @@ import { toAddress } from '../../programs-client/addresses.ts';
 import { initConfig } from '../../programs-client/instructions/init-config.ts';
 import { configAddress } from '../../programs-client/pdas.ts';
 import { attachSignatures, compileMessage } from '../../programs-client/send.ts';
-import type { Signer } from '../domain/chain/signer.ts';
+import type { Signer } from '../domain/chain/send/signer.ts';
 import { waitFor } from '../platform/retry.ts';
 
 /** Makes the program's configuration with our admin, once. Returns whether it was made now. */

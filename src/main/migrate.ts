@@ -1,6 +1,6 @@
 import { loadConfig } from '../config.ts';
 import { migrate } from '../platform/migrate.ts';
-import { exitOnProblem } from './exit.ts';
+import { exitOnProblem } from '../process/exit.ts';
 
 /** Brings the database of DATABASE_OWNER_URL up to date and sets the passwords of the roles' URLs. */
 await exitOnProblem(async () => {

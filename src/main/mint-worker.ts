@@ -1,7 +1,7 @@
-import { openFileSigner } from '../domain/chain/file-signer.ts';
-import { createRpc } from '../domain/chain/rpc.ts';
+import { createRpc } from '../domain/chain/rpc/rpc.ts';
+import { openFileSigner } from '../domain/chain/send/file-signer.ts';
+import { runProcess } from '../process/run-process.ts';
 import { runMintWorker } from '../workers/run-mint-worker.ts';
-import { runProcess } from './run-process.ts';
 
 await runProcess('mint-worker', async (services, signal) => {
   const { config } = services;

@@ -1,10 +1,10 @@
 import { Connection, LAMPORTS_PER_SOL, PublicKey } from '@solana/web3.js';
 import { loadConfig } from '../config.ts';
-import { allPayers } from '../domain/chain/chain-context.ts';
-import { openFileSigner } from '../domain/chain/file-signer.ts';
-import type { Signer } from '../domain/chain/signer.ts';
+import { allPayers } from '../domain/chain/send/chain-context.ts';
+import { openFileSigner } from '../domain/chain/send/file-signer.ts';
+import type { Signer } from '../domain/chain/send/signer.ts';
 import { waitFor } from '../platform/retry.ts';
-import { exitOnProblem } from './exit.ts';
+import { exitOnProblem } from '../process/exit.ts';
 import { initChain } from './init-chain.ts';
 
 /**

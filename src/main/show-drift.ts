@@ -3,7 +3,7 @@ import { checkCounters } from '../domain/inventory/check-counters.ts';
 import { systemClock } from '../platform/clock.ts';
 import { createDb } from '../platform/db.ts';
 import { createLogger } from '../platform/logger.ts';
-import { exitOnProblem } from './exit.ts';
+import { exitOnProblem } from '../process/exit.ts';
 
 /** `npm run drift`: compares every counter with the rows it counts and shows where they differ; exit code 1 when they do. */
 await exitOnProblem(async () => {

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { exitOnProblem } from '../process/exit.ts';
 import { runDemo } from './embedded/demo.ts';
 import { startStack } from './embedded/start-stack.ts';
-import { exitOnProblem } from './exit.ts';
 
 const DRAIN_MS = 9_500;
 

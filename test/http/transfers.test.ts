@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { PublicKey } from '@solana/web3.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, createApp } from '../../src/api/app.ts';
-import { transferOnChain } from '../../src/domain/chain/transfer-on-chain.ts';
+import { transferOnChain } from '../../src/domain/chain/send/transfer-on-chain.ts';
 import type { Verdict } from '../../src/domain/check-in/schema.ts';
 import type { TransferView } from '../../src/domain/transfers/schema.ts';
 import { toTenantId } from '../../src/platform/ids.ts';

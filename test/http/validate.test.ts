@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type App, createApp } from '../../src/api/app.ts';
-import { revokeOnChain } from '../../src/domain/chain/revoke-on-chain.ts';
+import { revokeOnChain } from '../../src/domain/chain/send/revoke-on-chain.ts';
 import type { Verdict } from '../../src/domain/check-in/schema.ts';
 import { createCodeKeys } from '../../src/domain/tickets/code-keys.ts';
 import { openCode, sealCode } from '../../src/domain/tickets/ticket-code.ts';

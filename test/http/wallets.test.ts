@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { PublicKey } from '@solana/web3.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, createApp } from '../../src/api/app.ts';
-import { openFileSigner } from '../../src/domain/chain/file-signer.ts';
+import { openFileSigner } from '../../src/domain/chain/send/file-signer.ts';
 import type { WalletView } from '../../src/domain/wallets/link-wallet.ts';
 import { openCustodialWallet } from '../../src/domain/wallets/open-custodial-wallet.ts';
 import { type TenantId, toTenantId } from '../../src/platform/ids.ts';

@@ -1,5 +1,5 @@
-import type { TenantId } from '../../platform/ids.ts';
-import { withTenant } from '../../platform/tenant-tx.ts';
+import type { TenantId } from '../../../platform/ids.ts';
+import { withTenant } from '../../../platform/tenant-tx.ts';
 import type { ChainContext } from './chain-context.ts';
 import { ProgramRefusal } from './submit-transaction.ts';
 

@@ -1,12 +1,12 @@
 import { sql } from 'kysely';
-import type { Message } from '../../messages.ts';
-import type { TenantId } from '../../platform/ids.ts';
-import { enqueue } from '../../platform/outbox.ts';
-import type { TenantTx } from '../../platform/tenant-tx.ts';
-import type { TicketRow } from '../tickets/queries.ts';
-import { stepTicket, type TicketChange } from '../tickets/step-ticket.ts';
-import { canStep, isLive, type TicketStatus } from '../tickets/ticket-state.ts';
-import { findWallet } from '../wallets/queries.ts';
+import type { Message } from '../../../messages.ts';
+import type { TenantId } from '../../../platform/ids.ts';
+import { enqueue } from '../../../platform/outbox.ts';
+import type { TenantTx } from '../../../platform/tenant-tx.ts';
+import type { TicketRow } from '../../tickets/queries.ts';
+import { stepTicket, type TicketChange } from '../../tickets/step-ticket.ts';
+import { canStep, isLive, type TicketStatus } from '../../tickets/ticket-state.ts';
+import { findWallet } from '../../wallets/queries.ts';
 
 /** Where a ticket stands on the chain. */
 export type ChainState = {

@@ -1,12 +1,14 @@
 import { PublicKey } from '@solana/web3.js';
-import { type TenantId, toTenantId } from '../../platform/ids.ts';
-import { enqueue } from '../../platform/outbox.ts';
-import { withSystem, withTenant } from '../../platform/tenant-tx.ts';
-import { stepTicket } from '../tickets/step-ticket.ts';
+import type { AppContext } from '../../../context.ts';
+import type { Db } from '../../../platform/db.ts';
+import { type TenantId, toTenantId } from '../../../platform/ids.ts';
+import { enqueue } from '../../../platform/outbox.ts';
+import { withSystem, withTenant } from '../../../platform/tenant-tx.ts';
+import { stepTicket } from '../../tickets/step-ticket.ts';
+import type { Rpc } from '../rpc/rpc.ts';
 import { updateCopy } from './apply-state.ts';
-import type { ChainContext } from './chain-context.ts';
 
-type RecoveryContext = Omit<ChainContext, 'signer'>;
+type RecoveryContext = Pick<AppContext, 'db' | 'clock'> & { relay: Db; rpc: Rpc; programId: string };
 
 /** How many accounts one request may ask for. */
 const BATCH = 100;

@@ -1,6 +1,6 @@
-import { toTenantId } from '../../platform/ids.ts';
-import { enqueue } from '../../platform/outbox.ts';
-import { withSystem, withTenant } from '../../platform/tenant-tx.ts';
+import { toTenantId } from '../../../platform/ids.ts';
+import { enqueue } from '../../../platform/outbox.ts';
+import { withSystem, withTenant } from '../../../platform/tenant-tx.ts';
 import type { ChainContext } from './chain-context.ts';
 
 const OVERDUE_MS = 60_000;

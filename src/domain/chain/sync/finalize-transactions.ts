@@ -1,11 +1,11 @@
 import { PublicKey, type SignatureStatus } from '@solana/web3.js';
-import { decodeTicket } from '../../../programs-client/accounts.ts';
-import { type TenantId, toTenantId } from '../../platform/ids.ts';
-import { enqueue } from '../../platform/outbox.ts';
-import { type TenantTx, withSystem, withTenant } from '../../platform/tenant-tx.ts';
-import { publishTicket } from '../tickets/publish-ticket.ts';
-import { lockTicket } from '../tickets/queries.ts';
-import { stepTicket } from '../tickets/step-ticket.ts';
+import { decodeTicket } from '../../../../programs-client/accounts.ts';
+import { type TenantId, toTenantId } from '../../../platform/ids.ts';
+import { enqueue } from '../../../platform/outbox.ts';
+import { type TenantTx, withSystem, withTenant } from '../../../platform/tenant-tx.ts';
+import { publishTicket } from '../../tickets/publish-ticket.ts';
+import { lockTicket } from '../../tickets/queries.ts';
+import { stepTicket } from '../../tickets/step-ticket.ts';
 import { updateCopy } from './apply-state.ts';
 import type { ListenerContext } from './listener-context.ts';
 import { stateOfAccount } from './record-transaction.ts';

@@ -1,7 +1,7 @@
-import { toAddress } from '../../../programs-client/addresses.ts';
-import type { RevokeReason } from '../../../programs-client/event-rules.ts';
-import { revoke } from '../../../programs-client/instructions/revoke.ts';
-import type { TenantId } from '../../platform/ids.ts';
+import { toAddress } from '../../../../programs-client/addresses.ts';
+import type { RevokeReason } from '../../../../programs-client/event-rules.ts';
+import { revoke } from '../../../../programs-client/instructions/revoke.ts';
+import type { TenantId } from '../../../platform/ids.ts';
 import { type ChainContext, organizerKey } from './chain-context.ts';
 import { findTicketOnChain } from './find-ticket-on-chain.ts';
 import { submitTransaction } from './submit-transaction.ts';

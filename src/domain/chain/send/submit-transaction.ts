@@ -6,12 +6,12 @@ import {
 } from '@solana/web3.js';
 import bs58 from 'bs58';
 import pg from 'pg';
-import { toAddress } from '../../../programs-client/addresses.ts';
-import { decodeProgramError } from '../../../programs-client/program-errors.ts';
-import { attachSignatures, compileMessage, requiredSigners } from '../../../programs-client/send.ts';
-import { RetryableError } from '../../platform/errors.ts';
-import { newId, type TenantId } from '../../platform/ids.ts';
-import { type TenantTx, withTenant } from '../../platform/tenant-tx.ts';
+import { toAddress } from '../../../../programs-client/addresses.ts';
+import { decodeProgramError } from '../../../../programs-client/program-errors.ts';
+import { attachSignatures, compileMessage, requiredSigners } from '../../../../programs-client/send.ts';
+import { RetryableError } from '../../../platform/errors.ts';
+import { newId, type TenantId } from '../../../platform/ids.ts';
+import { type TenantTx, withTenant } from '../../../platform/tenant-tx.ts';
 import { type ChainContext, payerFor } from './chain-context.ts';
 import type { KeyRef } from './signer.ts';
 

@@ -1,9 +1,9 @@
 import { Connection, type TransactionSignature } from '@solana/web3.js';
-import { type Breaker, createBreaker } from '../../platform/breaker.ts';
-import type { Cache } from '../../platform/cache.ts';
-import { DomainError } from '../../platform/errors.ts';
-import type { Logger } from '../../platform/logger.ts';
-import type { Metrics } from '../../platform/metrics.ts';
+import { type Breaker, createBreaker } from '../../../platform/breaker.ts';
+import type { Cache } from '../../../platform/cache.ts';
+import { DomainError } from '../../../platform/errors.ts';
+import type { Logger } from '../../../platform/logger.ts';
+import type { Metrics } from '../../../platform/metrics.ts';
 
 /** An RPC node behind a time-out and a circuit breaker. Whatever fails there is `unavailable` here. */
 export type Rpc = {

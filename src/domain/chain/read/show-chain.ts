@@ -1,8 +1,8 @@
-import type { AppContext } from '../../context.ts';
-import type { Actor } from '../../platform/actor.ts';
-import { withTenant } from '../../platform/tenant-tx.ts';
-import { getTicket } from '../tickets/get-ticket.ts';
-import type { TicketView } from '../tickets/schema.ts';
+import type { AppContext } from '../../../context.ts';
+import type { Actor } from '../../../platform/actor.ts';
+import { withTenant } from '../../../platform/tenant-tx.ts';
+import { getTicket } from '../../tickets/get-ticket.ts';
+import type { TicketView } from '../../tickets/schema.ts';
 
 /** What is known of a ticket on the chain: where, whose, by which transactions, and what was seen of it. */
 export async function showChain(ctx: AppContext, actor: Actor, input: { id: string }) {

@@ -1,9 +1,9 @@
 import { PublicKey } from '@solana/web3.js';
-import { decodeTicket, type TicketAccount } from '../../../programs-client/accounts.ts';
-import type { Entry, TicketEntry } from '../../../programs-client/entries.ts';
-import { type TenantId, toTenantId } from '../../platform/ids.ts';
-import { type TenantTx, withSystem, withTenant } from '../../platform/tenant-tx.ts';
-import { publishTicket } from '../tickets/publish-ticket.ts';
+import { decodeTicket, type TicketAccount } from '../../../../programs-client/accounts.ts';
+import type { Entry, TicketEntry } from '../../../../programs-client/entries.ts';
+import { type TenantId, toTenantId } from '../../../platform/ids.ts';
+import { type TenantTx, withSystem, withTenant } from '../../../platform/tenant-tx.ts';
+import { publishTicket } from '../../tickets/publish-ticket.ts';
 import { applyState, type ChainState } from './apply-state.ts';
 import type { ListenerContext } from './listener-context.ts';
 

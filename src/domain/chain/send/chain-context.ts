@@ -1,7 +1,7 @@
-import type { AppContext } from '../../context.ts';
-import type { Db } from '../../platform/db.ts';
-import type { TenantId } from '../../platform/ids.ts';
-import type { Rpc } from './rpc.ts';
+import type { AppContext } from '../../../context.ts';
+import type { Db } from '../../../platform/db.ts';
+import type { TenantId } from '../../../platform/ids.ts';
+import type { Rpc } from '../rpc/rpc.ts';
 import type { KeyRef, Signer } from './signer.ts';
 
 /** What the jobs that write to the chain have beside the rest. Only the mint worker has a signer. */

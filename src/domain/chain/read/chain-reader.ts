@@ -1,9 +1,9 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { PublicKey } from '@solana/web3.js';
-import { decodeTicket } from '../../../programs-client/accounts.ts';
-import { toAddress } from '../../../programs-client/addresses.ts';
-import type { ChainReader } from '../../context.ts';
-import type { Rpc } from './rpc.ts';
+import { decodeTicket } from '../../../../programs-client/accounts.ts';
+import { toAddress } from '../../../../programs-client/addresses.ts';
+import type { ChainReader } from '../../../context.ts';
+import type { Rpc } from '../rpc/rpc.ts';
 
 const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex');
 

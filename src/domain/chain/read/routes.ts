@@ -1,8 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import type { AppContext } from '../../context.ts';
-import { createRouter } from '../../platform/http/router.ts';
-import { answer, idParam, problems, uuid } from '../../platform/http/shapes.ts';
-import { syncStatuses } from '../tickets/schema.ts';
+import type { AppContext } from '../../../context.ts';
+import { createRouter } from '../../../platform/http/router.ts';
+import { answer, idParam, problems, uuid } from '../../../platform/http/shapes.ts';
+import { syncStatuses } from '../../tickets/schema.ts';
 import { showChain } from './show-chain.ts';
 
 const nullable = z.string().nullable();

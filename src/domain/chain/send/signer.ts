@@ -1,4 +1,4 @@
-import type { TenantId } from '../../platform/ids.ts';
+import type { TenantId } from '../../../platform/ids.ts';
 
 /** Which key: what it is for, never the key itself. */
 export type KeyRef =

@@ -1,9 +1,9 @@
 import { PublicKey } from '@solana/web3.js';
-import { decodeTicket, type TicketAccount } from '../../../programs-client/accounts.ts';
-import { RetryableError } from '../../platform/errors.ts';
-import type { TenantId } from '../../platform/ids.ts';
-import { withTenant } from '../../platform/tenant-tx.ts';
-import { findTicket } from '../tickets/queries.ts';
+import { decodeTicket, type TicketAccount } from '../../../../programs-client/accounts.ts';
+import { RetryableError } from '../../../platform/errors.ts';
+import type { TenantId } from '../../../platform/ids.ts';
+import { withTenant } from '../../../platform/tenant-tx.ts';
+import { findTicket } from '../../tickets/queries.ts';
 import type { ChainContext } from './chain-context.ts';
 import { type EventOnChain, ensureEvent } from './ensure-event.ts';
 

@@ -1,6 +1,6 @@
-import { toAddress } from '../../../programs-client/addresses.ts';
-import { checkIn } from '../../../programs-client/instructions/check-in.ts';
-import type { TenantId } from '../../platform/ids.ts';
+import { toAddress } from '../../../../programs-client/addresses.ts';
+import { checkIn } from '../../../../programs-client/instructions/check-in.ts';
+import type { TenantId } from '../../../platform/ids.ts';
 import type { ChainContext } from './chain-context.ts';
 import { findTicketOnChain } from './find-ticket-on-chain.ts';
 import { submitTransaction } from './submit-transaction.ts';
