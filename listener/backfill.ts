@@ -1,4 +1,4 @@
-import { type ConfirmedSignatureInfo, PublicKey } from '@solana/web3.js';
+import type { ListedSignature } from '../src/domain/chain/rpc/node.ts';
 import type { Rpc } from '../src/domain/chain/rpc/rpc.ts';
 
 export type Cursor = { signature: string; slot: number };
@@ -13,18 +13,11 @@ export async function backfill(
   rpc: Rpc,
   programId: string,
   cursor: Cursor | undefined,
-): Promise<ConfirmedSignatureInfo[]> {
-  const address = new PublicKey(programId);
-  const found: ConfirmedSignatureInfo[] = [];
+): Promise<ListedSignature[]> {
+  const found: ListedSignature[] = [];
   for (;;) {
     const before = found.at(-1)?.signature;
-    const page = await rpc.ask((connection) =>
-      connection.getSignaturesForAddress(
-        address,
-        { limit: PAGE, ...(before ? { before } : {}), ...(cursor ? { until: cursor.signature } : {}) },
-        'confirmed',
-      ),
-    );
+    const page = await rpc.ask((node) => node.getSignatures(programId, { limit: PAGE, before }));
     for (const info of page) {
       // A node that does not know `until` answers with everything: the slot says where to stop.
       if (cursor && (info.signature === cursor.signature || info.slot < cursor.slot)) return found.reverse();

@@ -24,7 +24,7 @@ export async function openCluster(
   ctx: ListenerContext,
   { newChain }: { newChain: boolean },
 ): Promise<Cluster> {
-  const genesis = await ctx.rpc.ask((connection) => connection.getGenesisHash());
+  const genesis = await ctx.rpc.genesis();
   const now = ctx.clock.now();
   const found = await withSystem(ctx.db, async (tx) => {
     if (newChain) {
@@ -57,9 +57,7 @@ export async function openCluster(
   });
   const { cursor_signature: signature, cursor_slot: slot } = found;
   if (signature === null || slot === null) return { id: found.id, cursor: undefined };
-  const { value } = await ctx.rpc.ask((connection) =>
-    connection.getSignatureStatuses([signature], { searchTransactionHistory: true }),
-  );
+  const { value } = await ctx.rpc.ask((node) => node.getStatuses([signature]));
   if (!value[0]) throw new WrongChain(signature);
   return { id: found.id, cursor: { signature, slot: Number(slot) } };
 }

@@ -1,6 +1,8 @@
-import type { ConfirmedSignatureInfo } from '@solana/web3.js';
+import { VersionedTransaction } from '@solana/web3.js';
 import { toAddress } from '../programs-client/addresses.ts';
 import { decodeEntries } from '../programs-client/decode-entries.ts';
+import type { ListedSignature } from '../src/domain/chain/rpc/node.ts';
+import { RpcRefusal } from '../src/domain/chain/rpc/rpc-error.ts';
 import type { ListenerContext } from '../src/domain/chain/sync/listener-context.ts';
 import type { SeenTransaction } from '../src/domain/chain/sync/record-transaction.ts';
 import { RetryableError } from '../src/platform/errors.ts';
@@ -32,9 +34,9 @@ export async function* follow(
   let cursor = cluster.cursor;
   while (!signal.aborted) {
     let slot: number;
-    let infos: ConfirmedSignatureInfo[];
+    let infos: ListedSignature[];
     try {
-      slot = await ctx.rpc.ask((connection) => connection.getSlot('confirmed'));
+      slot = await ctx.rpc.ask((node) => node.getSlot('confirmed'));
       infos = await backfill(ctx.rpc, ctx.programId, cursor);
     } catch (error) {
       ctx.log.warn({ err: (error as Error).message }, 'cannot fetch from the chain');
@@ -62,7 +64,7 @@ export async function* follow(
 async function fetchUntilThere(
   ctx: ListenerContext,
   cluster: Cluster,
-  info: ConfirmedSignatureInfo,
+  info: ListedSignature,
   signal: AbortSignal,
 ): Promise<SeenTransaction> {
   for (;;) {
@@ -82,14 +84,16 @@ async function fetchUntilThere(
 async function fetchTransaction(
   ctx: ListenerContext,
   cluster: Cluster,
-  info: ConfirmedSignatureInfo,
+  info: ListedSignature,
 ): Promise<SeenTransaction> {
   const { signature, slot, blockTime } = info;
-  const transaction = await ctx.rpc.ask((connection) =>
-    connection.getTransaction(signature, { commitment: 'confirmed', maxSupportedTransactionVersion: 0 }),
-  );
-  if (!transaction) throw new RetryableError('the node does not show it');
-  const entries = decodeEntries(toAddress(ctx.programId), transaction);
+  const [shown] = await ctx.rpc.ask((node) => node.getTransactions([signature]));
+  if (shown instanceof RpcRefusal) throw shown;
+  if (!shown) throw new RetryableError('the node does not show it');
+  const entries = decodeEntries(toAddress(ctx.programId), {
+    meta: shown.meta,
+    transaction: VersionedTransaction.deserialize(Buffer.from(shown.transaction[0], 'base64')),
+  });
   return {
     clusterId: cluster.id,
     signature,

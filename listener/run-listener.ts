@@ -76,7 +76,7 @@ async function untilRecorded(
 
 async function moveCursor(ctx: ListenerContext, cluster: Cluster, applied: Cursor[]): Promise<void> {
   if (applied.length === 0) return;
-  const finalized = await ctx.rpc.ask((connection) => connection.getSlot('finalized'));
+  const finalized = await ctx.rpc.ask((node) => node.getSlot('finalized'));
   ctx.metrics.listenerSlot.set({ commitment: 'finalized' }, finalized);
   const last = applied.findLastIndex((cursor) => cursor.slot <= finalized);
   if (last < 0) return;

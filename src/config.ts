@@ -65,8 +65,10 @@ const schema = z.object({
   AMQP_URL: url(['amqp', 'amqps']).optional(),
   AMQP_NAMESPACE: z.string().default(''),
 
-  CHAIN_RPC_URL: url(['http', 'https']).optional(),
+  /** One or several nodes of one chain; the first is asked first. */
+  CHAIN_RPC_URL: list.pipe(z.array(url(['http', 'https']))).default([]),
   CHAIN_WS_URL: url(['ws', 'wss']).optional(),
+  CHAIN_GENESIS_HASH: z.string().min(32).max(44).optional(),
   CHAIN_PROGRAM_ID: z.string().min(32).max(44).optional(),
   CHAIN_UNITS_PER_MINOR: z.coerce.bigint().min(1n).default(10_000n),
   CHAIN_CHECK_MODE: z.enum(['cached', 'strict']).default('cached'),

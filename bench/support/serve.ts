@@ -37,7 +37,7 @@ const db = canned
       applicationName: 'bench',
     });
 const base = { config, log, metrics, cache, clock, db, failpoints: noFailpoints };
-const rpc = createRpc({ url: 'http://127.0.0.1:1', cache, log, metrics });
+const rpc = createRpc({ urls: ['http://127.0.0.1:1'], cache, log, metrics });
 const app = createApp({
   ...base,
   bus: createLocalBus({ topology, log, confirmTimeoutMs: 2_000 }),

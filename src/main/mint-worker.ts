@@ -8,7 +8,7 @@ await runProcess('mint-worker', async (services, signal) => {
   const db = services.openDb(config.DATABASE_URL);
   const relay = services.openDb(config.DATABASE_RELAY_URL);
   const bus = await services.openBus();
-  const rpc = createRpc({ ...services, url: config.CHAIN_RPC_URL as string });
+  const rpc = createRpc({ ...services, urls: config.CHAIN_RPC_URL, genesisHash: config.CHAIN_GENESIS_HASH });
   const signer = await openFileSigner(config.SIGNER_KEY_FILE as string);
   const programId = config.CHAIN_PROGRAM_ID as string;
   await runMintWorker({ ...services, db, relay, bus, rpc, signer, programId }, signal);

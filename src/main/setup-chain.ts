@@ -13,7 +13,7 @@ import { initChain } from './init-chain.ts';
  */
 await exitOnProblem(async () => {
   const config = loadConfig(process.env, 'setup-chain');
-  const rpcUrl = config.CHAIN_RPC_URL as string;
+  const rpcUrl = config.CHAIN_RPC_URL[0] as string;
   const signer = await openFileSigner(config.SIGNER_KEY_FILE as string);
   if (config.CHAIN_AIRDROP_SOL > 0) await airdrop(rpcUrl, signer, config.CHAIN_AIRDROP_SOL);
   const made = await initChain({ rpcUrl, programId: config.CHAIN_PROGRAM_ID as string, signer });

@@ -199,8 +199,8 @@ describe('a fork', () => {
             },
           };
         }
-        if (dropped && method === 'getAccountInfo' && params[0] === account)
-          return { result: { context: { slot: 1 }, value: null } };
+        if (dropped && method === 'getMultipleAccounts' && (params[0] as string[]).includes(account))
+          return { result: { context: { slot: 1 }, value: (params[0] as string[]).map(() => null) } };
         return undefined;
       }),
     );

@@ -759,7 +759,7 @@ describe('against the chain itself', () => {
   });
   afterAll(() => world.close());
   // A circuit that an earlier fault opened would hide what the chain says.
-  beforeEach(() => world.until('the node', async () => !world.chainCtx.rpc.breaker.isOpen()));
+  beforeEach(() => world.until('the node', async () => world.chainCtx.rpc.health()[0]?.state === 'well'));
 
   async function nextPass(): Promise<Pass> {
     const id = tickets.pop() ?? '';
@@ -839,7 +839,7 @@ describe('against the chain itself', () => {
     expect(await atGate(pending)).toMatchObject(refused);
     expect(await atGate(pass)).toMatchObject({ status: 'ok', chain: { mode: 'last_known', owner } });
     repair();
-    await world.until('the node', async () => !world.chainCtx.rpc.breaker.isOpen());
+    await world.until('the node', async () => world.chainCtx.rpc.health()[0]?.state === 'well');
     expect(await atGate(pending)).toMatchObject({ status: 'ok', chain: { mode: 'live' } });
   });
 });

@@ -57,7 +57,7 @@ export async function createChainWorld(): Promise<ChainWorld> {
   for (const key of [{ use: 'admin' } as const, ...allPayers()])
     chain.fund(await signer.address(key), 1_000 * SOL);
   await initChain({ rpcUrl: chain.rpcUrl, programId: LOCAL_PROGRAM_ID, signer });
-  const rpc: Rpc = createRpc({ ...ctx, url: proxy.url });
+  const rpc: Rpc = createRpc({ ...ctx, urls: [proxy.url] });
   const { app: db, relay, listener } = ctx.database;
   const chainCtx: ChainContext = { ...ctx, db, relay, rpc, signer, programId: LOCAL_PROGRAM_ID };
   const listenerCtx: ListenerContext = { ...ctx, db: listener, rpc, programId: LOCAL_PROGRAM_ID };

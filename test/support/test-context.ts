@@ -70,7 +70,7 @@ export async function createTestContext(
   const metrics = createMetrics();
   const clock = given.clock ?? systemClock;
   const cache = given.cache ?? createMemoryCache({ clock });
-  const rpc = createRpc({ url: rpcUrl, cache, log, metrics });
+  const rpc = createRpc({ urls: [rpcUrl], cache, log, metrics });
   const base = { config, log, metrics, cache, clock, db: database.app, failpoints: noFailpoints };
   const bus = given.bus ?? createLocalBus({ topology, log, confirmTimeoutMs: 2_000 });
   return {

@@ -130,7 +130,7 @@ export async function startStack(options: {
       `${config.AMQP_URL ? 'RabbitMQ' : 'in process'}, ${config.REDIS_URL ? 'Redis' : 'in memory'}`,
     );
 
-    const rpc = createRpc({ url: chain.rpcUrl, cache, log, metrics });
+    const rpc = createRpc({ urls: [chain.rpcUrl], cache, log, metrics });
     const services = {
       config: { ...config, CHAIN_PROGRAM_ID: programId },
       log,

@@ -26,19 +26,20 @@ const SMALL_ORDER: ReadonlySet<string> = new Set([
 export function createChainReader(rpc: Rpc, programId: string): ChainReader {
   return {
     async readTicket(address) {
-      const { context, value } = await rpc.ask((connection) =>
-        connection.getAccountInfoAndContext(new PublicKey(address), 'confirmed'),
+      const { slot, value } = await rpc.ask((node) =>
+        node.getAccounts([address], { commitment: 'confirmed' }),
       );
-      if (!value || value.owner.toBase58() !== programId) return undefined;
-      const ticket = decodeTicket(value.data);
+      const account = value[0];
+      if (account?.owner !== programId) return undefined;
+      const ticket = decodeTicket(account.data);
       return {
         owner: ticket.holder,
         status: ticket.status,
         version: ticket.version,
-        slot: BigInt(context.slot),
+        slot: BigInt(slot),
       };
     },
-    slot: async () => BigInt(await rpc.ask((connection) => connection.getSlot('confirmed'))),
+    slot: async () => BigInt(await rpc.ask((node) => node.getSlot('confirmed'))),
     verifySignature(address, message, signature) {
       if (signature.length !== 64) return false;
       const bytes = new PublicKey(address).toBytes();

@@ -1,4 +1,3 @@
-import { PublicKey } from '@solana/web3.js';
 import { sql } from 'kysely';
 import { decodeEvent } from '../../../../programs-client/accounts.ts';
 import { type Address, toAddress } from '../../../../programs-client/addresses.ts';
@@ -167,10 +166,10 @@ export async function growEvent(
   });
   const seen = await waitFor(
     async () => {
-      const info = await ctx.rpc.ask((connection) =>
-        connection.getAccountInfo(new PublicKey(accounts.event), 'confirmed'),
+      const { value } = await ctx.rpc.ask((node) =>
+        node.getAccounts([accounts.event], { commitment: 'confirmed' }),
       );
-      const size = info ? decodeEvent(info.data).maxSupply : 0;
+      const size = value[0] ? decodeEvent(value[0].data).maxSupply : 0;
       return size > index && size;
     },
     { timeoutMs: PATIENCE_MS, everyMs: 150 },
@@ -190,10 +189,8 @@ export async function growEvent(
 /** Runs `make` unless the account is there, then waits until it is. */
 async function ensureAccount(ctx: ChainContext, address: Address, make: () => Promise<void>): Promise<void> {
   const exists = async (): Promise<boolean> => {
-    const info = await ctx.rpc.ask((connection) =>
-      connection.getAccountInfo(new PublicKey(address), 'confirmed'),
-    );
-    return info !== null && info.owner.toBase58() === ctx.programId;
+    const { value } = await ctx.rpc.ask((node) => node.getAccounts([address], { commitment: 'confirmed' }));
+    return value[0]?.owner === ctx.programId;
   };
   if (await exists()) return;
   try {

@@ -1,4 +1,3 @@
-import { PublicKey } from '@solana/web3.js';
 import { decodeTicket, type TicketAccount } from '../../../../programs-client/accounts.ts';
 import { RetryableError } from '../../../platform/errors.ts';
 import type { TenantId } from '../../../platform/ids.ts';
@@ -31,13 +30,12 @@ export async function findTicketOnChain(
   }));
   if (!ticket || ticket.chain_index === null || ticket.chain_account === null) return undefined;
   const { chain_account: address, chain_index: index } = ticket;
-  const info = await ctx.rpc.ask((connection) =>
-    connection.getAccountInfo(new PublicKey(address), 'confirmed'),
-  );
-  if (!info || info.owner.toBase58() !== ctx.programId) {
+  const { value } = await ctx.rpc.ask((node) => node.getAccounts([address], { commitment: 'confirmed' }));
+  const [account] = value;
+  if (account?.owner !== ctx.programId) {
     if (minting) throw new RetryableError('the mint of the ticket is on its way');
     return undefined;
   }
   const accounts = await ensureEvent(ctx, tenantId, ticket.event_id);
-  return { ...accounts, index, account: decodeTicket(info.data) };
+  return { ...accounts, index, account: decodeTicket(account.data) };
 }

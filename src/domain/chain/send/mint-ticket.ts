@@ -1,4 +1,3 @@
-import { PublicKey } from '@solana/web3.js';
 import { decodeTicket } from '../../../../programs-client/accounts.ts';
 import { toAddress } from '../../../../programs-client/addresses.ts';
 import { mintTicket as buildMint } from '../../../../programs-client/instructions/mint-ticket.ts';
@@ -95,10 +94,8 @@ async function resolveTakenPlace(
   index: number,
 ): Promise<void> {
   const { ticket: address } = ticketAddresses(toAddress(ctx.programId), accounts.event, index);
-  const info = await ctx.rpc.ask((connection) =>
-    connection.getAccountInfo(new PublicKey(address), 'confirmed'),
-  );
-  if (info && uuidOf(decodeTicket(info.data).ticketId) === ticketId) return;
+  const { value } = await ctx.rpc.ask((node) => node.getAccounts([address], { commitment: 'confirmed' }));
+  if (value[0] && uuidOf(decodeTicket(value[0].data).ticketId) === ticketId) return;
   ctx.log.error(
     { tenantId, ticketId, index },
     'the place of a ticket is taken on the chain; it gets another',

@@ -1,9 +1,4 @@
-import {
-  ComputeBudgetProgram,
-  type Connection,
-  type TransactionInstruction,
-  VersionedTransaction,
-} from '@solana/web3.js';
+import { ComputeBudgetProgram, type TransactionInstruction } from '@solana/web3.js';
 import bs58 from 'bs58';
 import pg from 'pg';
 import { toAddress } from '../../../../programs-client/addresses.ts';
@@ -12,6 +7,7 @@ import { attachSignatures, compileMessage, requiredSigners } from '../../../../p
 import { RetryableError } from '../../../platform/errors.ts';
 import { newId, type TenantId } from '../../../platform/ids.ts';
 import { type TenantTx, withTenant } from '../../../platform/tenant-tx.ts';
+import type { Node } from '../rpc/node.ts';
 import { type ChainContext, payerFor } from './chain-context.ts';
 import type { KeyRef } from './signer.ts';
 
@@ -54,10 +50,10 @@ export async function submitTransaction(ctx: ChainContext, submission: Submissio
   const payerKey = payerFor(subjectId);
   const payer = toAddress(await ctx.signer.address(payerKey));
   const instruction = submission.build(payer);
-  const latest = await ctx.rpc.ask((connection) => connection.getLatestBlockhash('confirmed'));
-  const units = await simulate(ctx, payer, instruction, latest.blockhash);
+  const latest = await ctx.rpc.ask((node) => node.getLatestBlockhash());
+  const units = await simulate(ctx, payer, instruction, latest.value.blockhash);
   const budget = ComputeBudgetProgram.setComputeUnitLimit({ units: Math.ceil(units * COMPUTE_MARGIN) });
-  const message = compileMessage([budget, instruction], payer, latest.blockhash);
+  const message = compileMessage([budget, instruction], payer, latest.value.blockhash);
   const signatures: Record<string, Uint8Array> = {};
   for (const key of [payerKey, ...submission.signers]) {
     signatures[await ctx.signer.address(key)] = await ctx.signer.sign(key, message);
@@ -69,7 +65,7 @@ export async function submitTransaction(ctx: ChainContext, submission: Submissio
     id: newId(),
     raw,
     signature,
-    lastValid: latest.lastValidBlockHeight,
+    lastValid: latest.value.lastValidBlockHeight,
   });
   if (!kept) return;
   ctx.metrics.transactions.inc({ purpose, step: 'prepared' });
@@ -85,7 +81,7 @@ export async function sendPrepared(
 ): Promise<void> {
   const { tenantId, signature, raw } = transaction;
   try {
-    await ctx.rpc.ask((connection) => sendOnce(connection, raw));
+    await ctx.rpc.ask((node) => sendOnce(node, raw));
   } catch (error) {
     // Kept is kept: the tracker sends the same bytes again.
     ctx.log.warn({ tenantId, signature, err: (error as Error).message }, 'not sent yet');
@@ -103,13 +99,9 @@ export async function sendPrepared(
   );
 }
 
-async function sendOnce(connection: Connection, raw: Uint8Array): Promise<void> {
-  try {
-    await connection.sendRawTransaction(raw, { skipPreflight: true, maxRetries: 0 });
-  } catch (error) {
-    // Resent bytes that landed before are an error to some nodes, and good news to us.
-    if (!/already been processed/i.test((error as Error).message)) throw error;
-  }
+async function sendOnce(node: Node, raw: Uint8Array): Promise<void> {
+  const [refusal] = await node.sendTransactions([raw]);
+  if (refusal) throw refusal;
 }
 
 async function isAlive(ctx: ChainContext, { tenantId, purpose, subjectId }: Submission): Promise<boolean> {
@@ -135,14 +127,8 @@ async function simulate(
   const message = compileMessage([instruction], toAddress(payer), blockhash);
   const blank = new Uint8Array(64);
   const signatures = Object.fromEntries(requiredSigners(message).map((signer) => [signer, blank]));
-  const unsigned = VersionedTransaction.deserialize(attachSignatures(message, signatures));
-  const { value } = await ctx.rpc.ask((connection) =>
-    connection.simulateTransaction(unsigned, {
-      sigVerify: false,
-      replaceRecentBlockhash: true,
-      commitment: 'confirmed',
-    }),
-  );
+  const unsigned = attachSignatures(message, signatures);
+  const value = await ctx.rpc.ask((node) => node.simulate(unsigned));
   if (value.err === null) return value.unitsConsumed ?? 200_000;
   const refusal = decodeProgramError(value.err);
   const reason = refusal?.name ?? JSON.stringify(value.err);

@@ -1,5 +1,3 @@
-import type { SignatureStatus } from '@solana/web3.js';
-import { PublicKey } from '@solana/web3.js';
 import { decodeProgramError } from '../../../../programs-client/program-errors.ts';
 import type { Message } from '../../../messages.ts';
 import { type TenantId, toTenantId } from '../../../platform/ids.ts';
@@ -7,6 +5,7 @@ import { enqueue } from '../../../platform/outbox.ts';
 import { type TenantTx, withSystem, withTenant } from '../../../platform/tenant-tx.ts';
 import { findTicket } from '../../tickets/queries.ts';
 import { lockTransfer } from '../../transfers/queries.ts';
+import type { Status } from '../rpc/node.ts';
 import type { ChainContext } from './chain-context.ts';
 import { type Purpose, sendPrepared } from './submit-transaction.ts';
 import { failTransfer } from './transfer-on-chain.ts';
@@ -38,14 +37,9 @@ type Pending = {
 export async function trackTransactions(ctx: ChainContext): Promise<number> {
   const due = await readDue(ctx);
   if (due.length === 0) return 0;
-  const { statuses, height } = await ctx.rpc.ask(async (connection) => ({
-    statuses: (
-      await connection.getSignatureStatuses(
-        due.map(({ signature }) => signature),
-        { searchTransactionHistory: true },
-      )
-    ).value,
-    height: BigInt(await connection.getBlockHeight('finalized')),
+  const { statuses, height } = await ctx.rpc.ask(async (node) => ({
+    statuses: (await node.getStatuses(due.map(({ signature }) => signature))).value,
+    height: BigInt((await node.getHeight('finalized')).height),
   }));
   for (const [i, pending] of due.entries()) {
     try {
@@ -63,7 +57,7 @@ export async function trackTransactions(ctx: ChainContext): Promise<number> {
 async function settle(
   ctx: ChainContext,
   pending: Pending,
-  status: SignatureStatus | null,
+  status: Status | null,
   height: bigint,
 ): Promise<void> {
   if (status?.err) return refuse(ctx, pending, status);
@@ -78,7 +72,7 @@ async function settle(
 }
 
 /** It landed and failed. When another transaction did the work meanwhile, that is all right. */
-async function refuse(ctx: ChainContext, pending: Pending, status: SignatureStatus): Promise<void> {
+async function refuse(ctx: ChainContext, pending: Pending, status: Status): Promise<void> {
   const refusal = decodeProgramError(status.err);
   const code = refusal?.name ?? JSON.stringify(status.err);
   ctx.metrics.transactions.inc({ purpose: pending.purpose, step: 'failed' });
@@ -123,10 +117,8 @@ async function hasLanded(ctx: ChainContext, pending: Pending): Promise<boolean> 
   const ticket = await withTenant(ctx.db, tenantId, (tx) => findTicket(tx, tenantId, ticketId as string));
   const address = ticket?.chain_account;
   if (!address) return false;
-  const info = await ctx.rpc.ask((connection) =>
-    connection.getAccountInfo(new PublicKey(address), 'finalized'),
-  );
-  return info !== null && info.owner.toBase58() === ctx.programId;
+  const { value } = await ctx.rpc.ask((node) => node.getAccounts([address], { commitment: 'finalized' }));
+  return value[0]?.owner === ctx.programId;
 }
 
 async function watch(ctx: ChainContext, pending: Pending, afterMs: number, missed: number): Promise<void> {

@@ -1,4 +1,3 @@
-import { PublicKey, type SignatureStatus } from '@solana/web3.js';
 import { decodeTicket } from '../../../../programs-client/accounts.ts';
 import { type TenantId, toTenantId } from '../../../platform/ids.ts';
 import { enqueue } from '../../../platform/outbox.ts';
@@ -6,6 +5,7 @@ import { type TenantTx, withSystem, withTenant } from '../../../platform/tenant-
 import { publishTicket } from '../../tickets/publish-ticket.ts';
 import { lockTicket } from '../../tickets/queries.ts';
 import { stepTicket } from '../../tickets/step-ticket.ts';
+import type { Status } from '../rpc/node.ts';
 import { updateCopy } from './apply-state.ts';
 import type { ListenerContext } from './listener-context.ts';
 import { stateOfAccount } from './record-transaction.ts';
@@ -26,14 +26,9 @@ type Provisional = { tenantId: TenantId; signature: string; slot: bigint };
 export async function finalizeTransactions(ctx: ListenerContext, clusterId: string): Promise<number> {
   const provisional = await readProvisional(ctx, clusterId);
   if (provisional.length === 0) return 0;
-  const { statuses, finalized } = await ctx.rpc.ask(async (connection) => ({
-    statuses: (
-      await connection.getSignatureStatuses(
-        provisional.map(({ signature }) => signature),
-        { searchTransactionHistory: true },
-      )
-    ).value,
-    finalized: BigInt(await connection.getSlot('finalized')),
+  const { statuses, finalized } = await ctx.rpc.ask(async (node) => ({
+    statuses: (await node.getStatuses(provisional.map(({ signature }) => signature))).value,
+    finalized: BigInt(await node.getSlot('finalized')),
   }));
   let done = 0;
   for (const [i, entry] of provisional.entries()) {
@@ -129,7 +124,7 @@ async function settleTicket(
 async function countConfirmations(
   ctx: ListenerContext,
   { tenantId, signature }: Provisional,
-  status: SignatureStatus,
+  status: Status,
 ): Promise<void> {
   missedOnce.delete(signature);
   await withTenant(ctx.db, tenantId, (tx) =>
@@ -195,10 +190,10 @@ async function rebuild(ctx: ListenerContext, tenantId: TenantId, now: Date, tick
     async (tx) => (await lockTicket(tx, tenantId, ticketId))?.chain_account,
   );
   if (!address) return;
-  const { context, value } = await ctx.rpc.ask((connection) =>
-    connection.getAccountInfoAndContext(new PublicKey(address), 'finalized'),
+  const { slot, value } = await ctx.rpc.ask((node) =>
+    node.getAccounts([address], { commitment: 'finalized' }),
   );
-  const account = value && value.owner.toBase58() === ctx.programId ? decodeTicket(value.data) : undefined;
+  const account = value[0]?.owner === ctx.programId ? decodeTicket(value[0].data) : undefined;
   await withTenant(ctx.db, tenantId, async (tx) => {
     const ticket = await lockTicket(tx, tenantId, ticketId);
     if (!ticket) return;
@@ -211,7 +206,7 @@ async function rebuild(ctx: ListenerContext, tenantId: TenantId, now: Date, tick
       const body = { eventId: ticket.event_id, ticketIds: [ticketId] };
       return enqueue(tx, now, [{ kind: 'ticket.mint', body }]);
     }
-    const state = stateOfAccount(account, context.slot);
+    const state = stateOfAccount(account, slot);
     const wallet = await tx
       .selectFrom('wallets')
       .select('user_id')

@@ -1,4 +1,3 @@
-import { PublicKey } from '@solana/web3.js';
 import { decodeTicket, type TicketAccount } from '../../../../programs-client/accounts.ts';
 import type { Entry, TicketEntry } from '../../../../programs-client/entries.ts';
 import { type TenantId, toTenantId } from '../../../platform/ids.ts';
@@ -147,10 +146,9 @@ export function stateOfAccount(account: TicketAccount, slot: number): ChainState
 }
 
 async function readAccount(ctx: ListenerContext, address: string): Promise<TicketAccount | undefined> {
-  const info = await ctx.rpc.ask((connection) =>
-    connection.getAccountInfo(new PublicKey(address), 'confirmed'),
-  );
-  return info && info.owner.toBase58() === ctx.programId ? decodeTicket(info.data) : undefined;
+  const { value } = await ctx.rpc.ask((node) => node.getAccounts([address], { commitment: 'confirmed' }));
+  const [account] = value;
+  return account?.owner === ctx.programId ? decodeTicket(account.data) : undefined;
 }
 
 async function findByAccount(tx: TenantTx, tenantId: TenantId, account: string) {

@@ -1,4 +1,3 @@
-import { PublicKey } from '@solana/web3.js';
 import type { AppContext } from '../../../context.ts';
 import type { Db } from '../../../platform/db.ts';
 import { type TenantId, toTenantId } from '../../../platform/ids.ts';
@@ -9,9 +8,6 @@ import type { Rpc } from '../rpc/rpc.ts';
 import { updateCopy } from './apply-state.ts';
 
 type RecoveryContext = Pick<AppContext, 'db' | 'clock'> & { relay: Db; rpc: Rpc; programId: string };
-
-/** How many accounts one request may ask for. */
-const BATCH = 100;
 
 /**
  * For a chain that was started anew from a snapshot, as the embedded one is: brings the database back in step with it.
@@ -131,16 +127,6 @@ async function remintMissing(ctx: RecoveryContext, tenantId: TenantId): Promise<
 }
 
 async function findMissing(ctx: RecoveryContext, addresses: string[]): Promise<string[]> {
-  const missing: string[] = [];
-  for (let at = 0; at < addresses.length; at += BATCH) {
-    const batch = addresses.slice(at, at + BATCH);
-    const infos = await ctx.rpc.ask((connection) =>
-      connection.getMultipleAccountsInfo(
-        batch.map((address) => new PublicKey(address)),
-        'confirmed',
-      ),
-    );
-    missing.push(...batch.filter((_, i) => infos[i]?.owner.toBase58() !== ctx.programId));
-  }
-  return missing;
+  const { value } = await ctx.rpc.ask((node) => node.getAccounts(addresses, { commitment: 'confirmed' }));
+  return addresses.filter((_, i) => value[i]?.owner !== ctx.programId);
 }
