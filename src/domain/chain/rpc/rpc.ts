@@ -8,6 +8,8 @@ import { isBehind, NodeFailure, RpcRefusal } from './rpc-error.ts';
 
 /** The nodes of one chain. A node of another chain is never asked. */
 export type Rpc = {
+  /** How many nodes were configured. */
+  readonly size: number;
   /**
    * Asks the node that stands first and is well; where it gives no usable answer or is behind, the next one.
    * @throws RpcRefusal when a node says no, DomainError unavailable when none answers
@@ -105,6 +107,7 @@ export function createRpc(options: {
     member.breaker.isOpen() || performance.now() < member.restUntil;
 
   return {
+    size: members.length,
     async ask(question) {
       let last: unknown;
       // Those that rest are asked too when nobody else answers: they may be well again.
