@@ -100,3 +100,17 @@ pub fn close(account: &mut AccountView, recipient: &mut AccountView) -> Outcome 
     account.close()?;
     Ok(())
 }
+
+/// Creates an account of this program with its first content. `signer` has the seeds of its address.
+#[inline(always)]
+pub fn create_state<T: State>(
+    payer: &AccountView,
+    account: &mut AccountView,
+    program: &Address,
+    signer: &Signer,
+    content: T,
+) -> Outcome {
+    let new = NewAccount { payer, account, owner: program, space: T::SIZE, final_space: T::SIZE };
+    create(&new, signer)?;
+    state::write(account, content)
+}

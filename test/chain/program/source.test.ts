@@ -47,3 +47,51 @@ describe('the Rust source', () => {
     expect(linesWith(/\.unwrap\(\)|\.expect\(|\b(panic|todo|unimplemented|unreachable)!/)).toEqual([]);
   });
 });
+
+describe('the modules of the Rust source', () => {
+  const modules = new Map(
+    [...new Set(files.map((file) => file.replace(/\.rs$/, '').split('/')[0] as string))].map((name) => {
+      const source = files
+        .filter((file) => file === `${name}.rs` || file.startsWith(`${name}/`))
+        .map((file) => readFileSync(join(PROGRAM, 'src', file), 'utf8'))
+        .join('\n');
+      return [name, new Set(namesUnderCrate(source))] as const;
+    }),
+  );
+  modules.delete('lib');
+
+  it('are read as they stand: the one that dispatches and those that it needs', () => {
+    expect([...(modules.get('system') ?? [])].sort()).toEqual(['call', 'faults', 'ids', 'rent', 'state']);
+    expect(modules.get('instructions')?.has('system')).toBe(true);
+  });
+
+  it('need one another in one direction only', () => {
+    const circles: string[] = [];
+    const walk = (path: string[]) => {
+      for (const next of modules.get(path.at(-1) as string) ?? []) {
+        // Files of one folder may name the folder.
+        if (path.length === 1 && next === path[0]) continue;
+        if (next === path[0]) circles.push([...path, next].join(' → '));
+        else if (!path.includes(next) && modules.has(next)) walk([...path, next]);
+      }
+    };
+    for (const name of modules.keys()) walk([name]);
+    expect(circles).toEqual([]);
+  });
+});
+
+/** The modules that `crate::name` and `crate::{name, name::{…}}` stand for. */
+function namesUnderCrate(source: string): string[] {
+  const code = source.replaceAll(/^\s*\/\/.*$/gm, '').replaceAll(/macro_rules![\s\S]*?^}/gm, '');
+  return [...code.matchAll(/crate::(?:(\w+)|\{)/g)].flatMap((match) => {
+    if (match[1] !== undefined) return [match[1]];
+    let depth = 1;
+    let list = '';
+    for (const letter of code.slice(match.index + match[0].length)) {
+      if (letter === '}' && --depth === 0) break;
+      if (depth === 1) list += letter;
+      if (letter === '{') depth++;
+    }
+    return list.split(',').flatMap((item) => /^\s*(\w+)/.exec(item)?.[1] ?? []);
+  });
+}

@@ -5,7 +5,8 @@ use {
         faults::{Fault, Outcome},
         ids::{SYSTEM, TOKEN, TOKEN_2022},
         instruction, pda,
-        state::{self, Config, Event, EventStatus, Head, Organizer, TransferPolicy, Windows},
+        state::{Config, Event, EventStatus, Head, Organizer, TransferPolicy, Windows},
+        system,
         token::authority::AUTH_SEED,
     },
     pinocchio::{
@@ -83,7 +84,7 @@ fn process(program: &Address, accounts: Accounts, args: Args) -> Outcome {
         Seed::from(&args.id),
         Seed::from(&bump_seed),
     ];
-    state::create(accounts.payer, accounts.event, program, &Signer::from(&seeds), event)
+    system::create_state(accounts.payer, accounts.event, program, &Signer::from(&seeds), event)
 }
 
 /// The currency's mint, which has to be an initialized one of either token program, or all zeros for SOL.
@@ -99,8 +100,7 @@ fn currency(mint: &AccountView, program: &Address) -> Outcome<Address> {
     // SAFETY: read only, and nothing writes to it meanwhile.
     let data = unsafe { mint.borrow_unchecked() };
     let of_token_program = mint.owned_by(&TOKEN) || mint.owned_by(&TOKEN_2022);
-    // A multisig has no type: in the places read here it holds its signers, which whoever made it chose. Token-2022
-    // keeps every mint from being as long as one.
+    // A multisig holds signers of its maker's choice where a mint has its type; no mint is as long as one.
     let of_mint_type = data.len() == MINT
         || (data.len() > ACCOUNT_TYPE
             && data.len() != MULTISIG

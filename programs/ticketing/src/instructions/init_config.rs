@@ -5,7 +5,8 @@ use {
         faults::{Fault, Outcome},
         ids::{LOADER_V2, LOADER_V3, SYSTEM},
         instruction, pda,
-        state::{self, Config, Head, MAX_PROTOCOL_FEE_BPS},
+        state::{Config, Head, MAX_PROTOCOL_FEE_BPS},
+        system,
     },
     pinocchio::{
         cpi::{Seed, Signer},
@@ -57,7 +58,7 @@ fn process(program: &Address, accounts: Accounts, args: Args) -> Outcome {
         paused: false.into(),
     };
     ConfigChanged::of(&config, clock::now()?).emit();
-    state::create(accounts.payer, accounts.config, program, &Signer::from(&seeds), config)
+    system::create_state(accounts.payer, accounts.config, program, &Signer::from(&seeds), config)
 }
 
 /// A loader-v3 program names its data account, which holds slot and, behind a tag, the authority. All zeros as the

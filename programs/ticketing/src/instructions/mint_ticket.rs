@@ -7,7 +7,8 @@ use {
         instruction,
         pay::MAX_AMOUNT,
         pda,
-        state::{self, Config, Event, Head, Organizer, RevokeReason, Ticket, TicketStatus},
+        state::{Config, Event, Head, Organizer, RevokeReason, Ticket, TicketStatus},
+        system,
         token::{
             account::{self, NewHolding, TOKEN_SEED},
             authority::{Authority, Power},
@@ -122,9 +123,8 @@ fn process(program: &Address, accounts: Accounts, args: Args) -> Outcome {
         checked_in_at: 0,
         revoke_reason: RevokeReason::None,
     };
-    state::create(accounts.payer, accounts.ticket, program, &ticket_signer, ticket)?;
+    system::create_state(accounts.payer, accounts.ticket, program, &ticket_signer, ticket)?;
     create_mint(&accounts, &args, mint_bump, &auth, &ticket_signer)?;
-
     let holding = NewHolding {
         payer: accounts.payer,
         token: accounts.token,

@@ -5,7 +5,8 @@ use {
         faults::{Fault, Outcome},
         ids::SYSTEM,
         instruction, pda,
-        state::{self, Config, Head, Organizer, MAX_RESALE_FEE_BPS},
+        state::{Config, Head, Organizer, MAX_RESALE_FEE_BPS},
+        system,
     },
     pinocchio::{
         cpi::{Seed, Signer},
@@ -57,5 +58,5 @@ fn process(program: &Address, accounts: Accounts, args: Args) -> Outcome {
         resale_fee_bps: args.resale_fee_bps,
     };
     OrganizerChanged::of(&organizer, accounts.organizer.address(), clock::now()?).emit();
-    state::create(accounts.payer, accounts.organizer, program, &Signer::from(&seeds), organizer)
+    system::create_state(accounts.payer, accounts.organizer, program, &Signer::from(&seeds), organizer)
 }

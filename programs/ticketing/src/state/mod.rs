@@ -16,11 +16,8 @@ pub use {
 };
 
 use {
-    crate::{
-        faults::{Fault, Outcome},
-        system::{self, NewAccount},
-    },
-    pinocchio::{cpi::Signer, AccountView, Address},
+    crate::faults::{Fault, Outcome},
+    pinocchio::{AccountView, Address},
 };
 
 /// The layout every account is written in today. Another number is refused, so that a later program can tell.
@@ -159,20 +156,6 @@ fn check<T: State>(account: &AccountView, program: &Address) -> Outcome {
         return Err(Fault::BadAccount);
     }
     Ok(())
-}
-
-/// Creates an account of this program with its first content. `signer` has the seeds of its address.
-#[inline(always)]
-pub fn create<T: State>(
-    payer: &AccountView,
-    account: &mut AccountView,
-    program: &Address,
-    signer: &Signer,
-    content: T,
-) -> Outcome {
-    let new = NewAccount { payer, account, owner: program, space: T::SIZE, final_space: T::SIZE };
-    system::create(&new, signer)?;
-    write(account, content)
 }
 
 /// Replaces all that an account holds.
