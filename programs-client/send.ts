@@ -1,5 +1,5 @@
 /** Messages and signatures apart, so that signing can live elsewhere (a file, a KMS, an HSM). */
-import { type TransactionInstruction, VersionedMessage, VersionedTransaction } from '@solana/web3.js';
+import type { TransactionInstruction } from '@solana/web3.js';
 import { type Address, addressBytes, toAddress } from './addresses.ts';
 
 /** The largest transaction the network takes, in bytes, signatures included. */
@@ -49,10 +49,9 @@ export function compileMessage(
   return Uint8Array.from(message);
 }
 
-/** Who has to sign a message, the fee payer first. */
+/** Who has to sign a message, the fee payer first. Throws on bytes that are no legacy message nor one of version 0. */
 export function requiredSigners(message: Uint8Array): Address[] {
-  const parsed = VersionedMessage.deserialize(message);
-  return parsed.staticAccountKeys.slice(0, parsed.header.numRequiredSignatures).map(toAddress);
+  return signerKeys(message).map(toAddress);
 }
 
 /**
@@ -65,7 +64,19 @@ export function attachSignatures(message: Uint8Array, signatures: Record<string,
     if (signature?.length !== 64) throw new Error(`the signature of ${signer} is missing`);
     return signature;
   });
-  return new VersionedTransaction(VersionedMessage.deserialize(message), ordered).serialize();
+  return new Uint8Array(Buffer.concat([Uint8Array.of(ordered.length), ...ordered, message]));
+}
+
+/** A message begins with its version, if it is not legacy, three counts, the first that of signers, and the keys. */
+function signerKeys(message: Uint8Array): Uint8Array[] {
+  const versioned = message[0] === 0x80 ? 1 : 0;
+  const [signers = 0, , , members = 0] = message.subarray(versioned);
+  const keysAt = versioned + 4;
+  // As many members as one byte counts: a transaction has no room for more.
+  if (signers === 0 || signers > members || members > 127 || message.length < keysAt + 32 * members + 33) {
+    throw new Error('these bytes are no legacy message nor one of version 0');
+  }
+  return Array.from({ length: signers }, (_, at) => message.slice(keysAt + 32 * at, keysAt + 32 * (at + 1)));
 }
 
 /** Every account once, with the most that any instruction asks of it. */

@@ -45,7 +45,6 @@ export const TEXT_LIMITS = { name: 64, symbol: 16, uri: 200, attribute: 64 };
  */
 export function mintTicket(programId: Address, input: MintTicketInput): TransactionInstruction {
   const { ticket, mint } = ticketAddresses(programId, input.event, input.index);
-  const { event, type, seat, number } = input.attributes;
   const accounts = {
     payer: input.payer,
     authority: input.authority,
@@ -62,18 +61,34 @@ export function mintTicket(programId: Address, input: MintTicketInput): Transact
     index: input.index,
     id: input.ticketId,
     face_value: input.faceValue,
-    name: text('name', input.name, TEXT_LIMITS.name),
-    symbol: text('symbol', input.symbol, TEXT_LIMITS.symbol),
-    uri: text('uri', input.uri, TEXT_LIMITS.uri),
-    attribute_event: text('attributes.event', event, TEXT_LIMITS.attribute),
-    attribute_type: text('attributes.type', type, TEXT_LIMITS.attribute),
-    attribute_seat: text('attributes.seat', seat, TEXT_LIMITS.attribute),
-    attribute_number: text('attributes.number', number, TEXT_LIMITS.attribute),
+    ...Object.fromEntries(mintTexts(input).map(({ name, text }) => [name, text])),
   });
 }
 
-function text(name: string, value: string | undefined, limit: number): string {
-  const length = Buffer.byteLength(value ?? '');
-  if (length > limit) throw new RangeError(`${name} has ${length} bytes, more than ${limit}`);
-  return value ?? '';
+/**
+ * The texts of a mint in the order and under the names of the instruction, with their bytes of UTF-8. Throws a
+ * `RangeError` on one that is too long.
+ */
+export function mintTexts(
+  input: Pick<MintTicketInput, 'name' | 'symbol' | 'uri' | 'attributes'>,
+): { name: string; text: string; length: number }[] {
+  const { event, type, seat, number } = input.attributes;
+  return [
+    limited('name', input.name, TEXT_LIMITS.name),
+    limited('symbol', input.symbol, TEXT_LIMITS.symbol),
+    limited('uri', input.uri, TEXT_LIMITS.uri),
+    limited('attribute_event', event ?? '', TEXT_LIMITS.attribute),
+    limited('attribute_type', type ?? '', TEXT_LIMITS.attribute),
+    limited('attribute_seat', seat ?? '', TEXT_LIMITS.attribute),
+    limited('attribute_number', number ?? '', TEXT_LIMITS.attribute),
+  ];
+}
+
+function limited(name: string, text: string, limit: number): { name: string; text: string; length: number } {
+  const length = Buffer.byteLength(text);
+  if (length > limit)
+    throw new RangeError(
+      `${name.replace('attribute_', 'attributes.')} has ${length} bytes, more than ${limit}`,
+    );
+  return { name, text, length };
 }

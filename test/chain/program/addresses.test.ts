@@ -8,7 +8,8 @@ import {
   TOKEN_PROGRAM,
   toAddress,
 } from '../../../programs-client/addresses.ts';
-import { findAddress, isOnCurve } from '../../../programs-client/find-address.ts';
+import { findAddress } from '../../../programs-client/find-address.ts';
+import { isOnCurve, isSquare, isSquareByBigint } from '../../../programs-client/is-on-curve.ts';
 import * as pdas from '../../../programs-client/pdas.ts';
 import { actor } from './support/actors.ts';
 import { PROGRAM } from './support/chain.ts';
@@ -42,6 +43,25 @@ describe('findAddress', () => {
       { numRuns: 500, seed: 3 },
     );
     expect(isOnCurve(addressBytes(actor('somebody').address))).toBe(true);
+  });
+
+  it('finds squares as the plain way does, also where leading bits cannot decide a quotient', () => {
+    const p = 2n ** 255n - 19n;
+    const number = fc
+      .integer({ min: 1, max: 255 })
+      .chain((bits) => fc.bigInt({ min: 0n, max: 2n ** BigInt(bits) - 1n }));
+    fc.assert(
+      fc.property(number, (value) => {
+        expect(isSquare(value % p)).toBe(isSquareByBigint(value % p));
+      }),
+      { numRuns: 3000, seed: 5 },
+    );
+    const parts = Array.from({ length: 60 }, (_, bits) => p >> BigInt(bits));
+    for (const part of [...parts, ...parts.map((one) => one + 1n), ...parts.map((one) => p - one)]) {
+      expect(isSquare(part % p)).toBe(isSquareByBigint(part % p));
+    }
+    const squares = Array.from({ length: 100 }, (_, at) => BigInt(at) ** 37n % p);
+    for (const root of squares) expect(isSquare((root * root) % p)).toBe(true);
   });
 
   it('gives the address and bump that web3.js gives', () => {

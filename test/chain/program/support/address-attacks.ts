@@ -7,7 +7,8 @@ import {
   SYSTEM_PROGRAM,
   toAddress,
 } from '../../../../programs-client/addresses.ts';
-import { findAddress, isOnCurve } from '../../../../programs-client/find-address.ts';
+import { findAddress } from '../../../../programs-client/find-address.ts';
+import { isOnCurve } from '../../../../programs-client/is-on-curve.ts';
 import { ticketAddress } from '../../../../programs-client/pdas.ts';
 import { instructionNamed } from '../../../../programs-client/wire.ts';
 import { PROGRAM, putAccount } from './chain.ts';

@@ -68,7 +68,11 @@ function chainOf(features: string[]): LiteSVM {
 export function send(svm: LiteSVM, instructions: TransactionInstruction[], signers: Actor[]): Sent {
   svm.expireBlockhash();
   const payer = signers[0] ?? missing('a signer');
-  const message = compileMessage(instructions, payer.address, svm.latestBlockhash());
+  return sendMessage(svm, compileMessage(instructions, payer.address, svm.latestBlockhash()), signers);
+}
+
+/** The same with a message that was made elsewhere, of the chain's latest blockhash. */
+export function sendMessage(svm: LiteSVM, message: Uint8Array, signers: Actor[]): Sent {
   const required = requiredSigners(message);
   const signatures = required.map((address) => {
     const signer = signers.find((one) => one.address === address) ?? missing(`the signature of ${address}`);
