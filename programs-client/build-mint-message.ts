@@ -1,5 +1,6 @@
 import { type Address, addressBytes, COMPUTE_BUDGET_PROGRAM, toAddress } from './addresses.ts';
 import { put, putByte, putLength, putText, putU32, putU64, type Writer } from './byte-writer.ts';
+import { type ComputeUse, computeLimit } from './compute-limits.ts';
 import { findAddressBytes } from './find-address.ts';
 import { type MintTicketInput, mintTexts } from './instructions/mint-ticket.ts';
 import { addMember, type Members, orderMembers, READ, SIGN, WRITE } from './message-members.ts';
@@ -20,8 +21,8 @@ export type MintMessageInput = {
   event: Address;
   /** In base58, or its 32 bytes. */
   blockhash: string | Uint8Array;
-  /** Of the whole transaction; `computeLimit` gives it. */
-  computeUnitLimit: number;
+  /** Of the whole transaction. By default what these very mints can take at most, see `computeLimit`. */
+  computeUnitLimit?: number | undefined;
   /** The priority fee in micro-lamports a unit; none if undefined. */
   computeUnitPrice?: bigint | undefined;
   /** One or two: of three, the logs would be cut before the last event. */
@@ -43,7 +44,7 @@ export type MintMessage = {
  * `TypeError` on what is no address.
  */
 export function buildMintMessage(input: MintMessageInput): MintMessage | undefined {
-  const { mints, computeUnitLimit, computeUnitPrice } = input;
+  const { mints, computeUnitPrice } = input;
   if (mints.length !== 1 && mints.length !== 2) {
     throw new RangeError(`a transaction mints one ticket or two, not ${mints.length}`);
   }
@@ -54,6 +55,7 @@ export function buildMintMessage(input: MintMessageInput): MintMessage | undefin
   const tickets = mints.map((mint) => addressesOf(input, mint));
   const accounts = tickets.map((own) => addAccounts(members, input, own));
   const { order, place, header } = orderMembers(members);
+  const budgetInstructions = computeUnitPrice === undefined ? 1 : 2;
   const placed = (indices: number[]) => indices.map((one) => place[one] as number);
 
   const writer: Writer = { bytes: Buffer.allocUnsafe(LONGEST), at: 0 };
@@ -61,10 +63,10 @@ export function buildMintMessage(input: MintMessageInput): MintMessage | undefin
   putLength(writer, order.length);
   for (const member of order) put(writer, members.keys[member] as Uint8Array);
   put(writer, blockhashBytes(input.blockhash));
-  putLength(writer, mints.length + (computeUnitPrice === undefined ? 1 : 2));
+  putLength(writer, mints.length + budgetInstructions);
   putHead(writer, placed([budget]), 5);
   putByte(writer, SET_COMPUTE_UNIT_LIMIT);
-  putU32(writer, computeUnitLimit);
+  putU32(writer, input.computeUnitLimit ?? limitOf(mints, tickets, budgetInstructions));
   if (computeUnitPrice !== undefined) {
     putHead(writer, placed([budget]), 9);
     putByte(writer, SET_COMPUTE_UNIT_PRICE);
@@ -97,17 +99,25 @@ const ACCOUNTS = (MINT.accounts as { name: string; signer?: true; writable?: tru
   }),
 );
 
-type Own = { ticket: Uint8Array; mint: Uint8Array; token: Uint8Array; holder: Uint8Array };
+type Own = {
+  ticket: Uint8Array;
+  mint: Uint8Array;
+  token: Uint8Array;
+  holder: Uint8Array;
+  /** How far the three addresses are from bump 255 together, which the program has to search as well. */
+  bumps: number;
+};
 
 function addressesOf({ programId, event }: MintMessageInput, { index, holder: name }: MintOfMessage): Own {
   const program = knownBytes(programId);
   const number: Writer = { bytes: Buffer.alloc(4), at: 0 };
   putU32(number, index);
   const holder = addressBytes(name);
-  const ticket = findAddressBytes([SEEDS.ticket, knownBytes(event), number.bytes], program).bytes;
-  const mint = findAddressBytes([SEEDS.mint, ticket], program).bytes;
-  const token = findAddressBytes([SEEDS.token, ticket, holder], program).bytes;
-  return { ticket, mint, token, holder };
+  const ticket = findAddressBytes([SEEDS.ticket, knownBytes(event), number.bytes], program);
+  const mint = findAddressBytes([SEEDS.mint, ticket.bytes], program);
+  const token = findAddressBytes([SEEDS.token, ticket.bytes, holder], program);
+  const bumps = 3 * 255 - ticket.bump - mint.bump - token.bump;
+  return { ticket: ticket.bytes, mint: mint.bytes, token: token.bytes, holder, bumps };
 }
 
 const SEEDS = { ticket: Buffer.from('ticket'), mint: Buffer.from('mint'), token: Buffer.from('token') };
@@ -122,7 +132,10 @@ function addAccounts(members: Members, input: MintMessageInput, own: Own): numbe
     organizer: knownBytes(input.organizer),
     event: knownBytes(event),
     auth: knownBytes(authAddress(programId, event)),
-    ...own,
+    ticket: own.ticket,
+    mint: own.mint,
+    token: own.token,
+    holder: own.holder,
   };
   return ACCOUNTS.map(({ name, role, fixed }) =>
     addMember(members, fixed ?? (accounts[name] as Uint8Array), role),
@@ -150,6 +163,14 @@ function putMint(writer: Writer, places: number[], mint: MintOfMessage): void {
   put(writer, mint.ticketId);
   putU64(writer, mint.faceValue);
   for (const { text, length } of texts) putText(writer, text, length);
+}
+
+function limitOf(mints: readonly MintOfMessage[], own: Own[], budgetInstructions: number): number {
+  const uses = mints.map(({ attributes }, nth): ComputeUse => {
+    const given = Object.values(attributes).filter((text) => text !== undefined && text !== '');
+    return { instruction: 'mint_ticket', attributes: given.length, bumps: own[nth]?.bumps };
+  });
+  return computeLimit(uses, budgetInstructions);
 }
 
 function blockhashBytes(blockhash: string | Uint8Array): Uint8Array {

@@ -26,7 +26,7 @@ const { payer, acme, alice, bob } = people;
 
 /** The same message by way of instructions and `compileMessage`; undefined where it throws that it does not fit. */
 function compiled(input: MintMessageInput): Uint8Array | undefined {
-  const { programId, blockhash, computeUnitLimit, computeUnitPrice, mints, ...common } = input;
+  const { programId, blockhash, computeUnitLimit = 0, computeUnitPrice, mints, ...common } = input;
   const budget = [ComputeBudgetProgram.setComputeUnitLimit({ units: computeUnitLimit })];
   if (computeUnitPrice !== undefined) {
     budget.push(ComputeBudgetProgram.setComputeUnitPrice({ microLamports: computeUnitPrice }));
