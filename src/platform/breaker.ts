@@ -10,7 +10,10 @@ export type Breaker = {
 };
 
 type Options = {
+  /** In the code of the refusal: `chain_unavailable`. */
   service: string;
+  /** Where one service has several circuits, the name of this one. */
+  circuit?: string;
   cache: Cache;
   log: Logger;
   metrics: Metrics;
@@ -24,6 +27,7 @@ type Options = {
  */
 export function createBreaker({
   service,
+  circuit = service,
   cache,
   log,
   metrics,
@@ -35,10 +39,10 @@ export function createBreaker({
   let probing = false;
 
   function note(state: 'open' | 'closed'): void {
-    metrics.circuitOpen.set({ service }, state === 'open' ? 1 : 0);
+    metrics.circuitOpen.set({ service: circuit }, state === 'open' ? 1 : 0);
     cache
-      .set(circuitKey(service), JSON.stringify({ state, failures }), 30)
-      .catch((error) => log.debug({ service, err: error.message }, 'circuit state not written'));
+      .set(circuitKey(circuit), JSON.stringify({ state, failures }), 30)
+      .catch((error) => log.debug({ service: circuit, err: error.message }, 'circuit state not written'));
   }
 
   return {
@@ -54,7 +58,7 @@ export function createBreaker({
       try {
         const result = await call();
         if (failures >= threshold) {
-          log.info({ service }, 'circuit closed');
+          log.info({ service: circuit }, 'circuit closed');
           note('closed');
         }
         failures = 0;
@@ -63,7 +67,7 @@ export function createBreaker({
         failures++;
         if (failures >= threshold) {
           openUntil = performance.now() + restMs;
-          log.warn({ service, failures, err: (error as Error).message }, 'circuit open');
+          log.warn({ service: circuit, failures, err: (error as Error).message }, 'circuit open');
           note('open');
         }
         throw error;

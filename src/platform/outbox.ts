@@ -27,6 +27,16 @@ export async function enqueue(
   await insertOutboxRow(tx, now, rows, now);
 }
 
+/** The same, sent not before `notBefore`. */
+export async function enqueueLater(
+  tx: TenantTx,
+  now: Date,
+  messages: readonly Message[],
+  notBefore: Date,
+): Promise<void> {
+  if (messages.length > 0) await insertOutboxRow(tx, now, [...messages], notBefore);
+}
+
 /** Sends `message` again under the same id, not before `notBefore`: the backoff of a consumer lives here. */
 export async function enqueueAgain(
   tx: TenantTx,

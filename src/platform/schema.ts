@@ -298,6 +298,17 @@ export interface Outbox {
   tenant_id: string;
 }
 
+export interface ParkedJobs {
+  checked_at: Date;
+  event_id: string;
+  parked_at: Date;
+  purpose: string;
+  reason: string;
+  subject_id: string;
+  tenant_id: string;
+  ticket_id: string;
+}
+
 export interface ParkedMessages {
   attempts: number;
   body: Json;
@@ -577,6 +588,10 @@ export interface TicketTypes {
 }
 
 export interface Transfers {
+  /**
+   * The version of the ticket on chain that was to be given away. A transfer that is signed again does not apply to a later one.
+   */
+  chain_version: number | null;
   created_at: Date;
   /**
    * Until when an offer can be accepted.
@@ -670,6 +685,7 @@ export interface DB {
   order_state_transitions: OrderStateTransitions;
   orders: Orders;
   outbox: Outbox;
+  parked_jobs: ParkedJobs;
   parked_messages: ParkedMessages;
   payment_events: PaymentEvents;
   payments: Payments;

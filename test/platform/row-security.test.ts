@@ -249,6 +249,7 @@ const tasks: Record<Role, Record<string, string>> = {
     refunds: 'select',
     tickets: 'select',
     pending_transactions: 'select',
+    parked_jobs: 'select',
   },
   tessera_listener: {
     tenants: 'select',
@@ -344,6 +345,8 @@ async function fillTheRest(tenantId: string, world: World): Promise<void> {
     `insert into chain_events (tenant_id, event_id, address, max_supply) values ($1, $4, $3, 10)`,
     `insert into pending_transactions (tenant_id, id, purpose, subject_id, ticket_id, status, tx_signature, raw, last_valid_block_height, prepared_at)
        values ($1, $2, 'mint', $5, $5, 'confirmed', 'signature', '', 1, now())`,
+    `insert into parked_jobs (tenant_id, purpose, subject_id, ticket_id, event_id, reason, parked_at, checked_at)
+       values ($1, 'mint', $5, $5, $4, 'MathOverflow', now(), now())`,
     `insert into blockchain_sync (tenant_id, cluster_id, signature, instruction_path, ordinal, kind, slot, ticket_id, commitment, outcome, recorded_at)
        values ($1, $2, 'signature', '0', 0, 'ticket_minted', 1, $5, 'provisional', 'applied', now())`,
     `insert into ticket_scans (tenant_id, id, ticket_id, event_id, scanned_at, scanned_by, direction, result, nonce)

@@ -24,7 +24,7 @@ export async function linkWallet(
   const { tenantId } = actor;
   const now = ctx.clock.now();
   const { wallet, claimed } = await withTenant(ctx.db, tenantId, async (tx) => {
-    await lockWallets(tx, tenantId, actor.subject);
+    await lockWallets(tx, tenantId, [actor.subject]);
     // Used up by this very statement: of two that come together one finds nothing.
     const challenge = await tx
       .updateTable('wallet_challenges')

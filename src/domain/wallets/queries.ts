@@ -4,27 +4,36 @@ import type { TenantTx } from '../../platform/tenant-tx.ts';
 
 export type Wallet = { address: string; userId: string; custody: 'custodial' | 'linked' };
 
-/** Lets one transaction at a time change which of a user's wallets is the primary one. */
-export async function lockWallets(tx: TenantTx, tenantId: TenantId, userId: string): Promise<void> {
-  await sql`select pg_advisory_xact_lock(hashtextextended(${`wallets\n${tenantId}\n${userId}`}, 0))`.execute(
-    tx,
-  );
-}
-
-/** The wallet that a user's tickets go to. */
-export async function findPrimaryWallet(
+/** Lets one transaction at a time change which of a user's wallets is the primary one; always in the same order. */
+export async function lockWallets(
   tx: TenantTx,
   tenantId: TenantId,
-  userId: string,
-): Promise<Wallet | undefined> {
-  const row = await tx
+  userIds: readonly string[],
+): Promise<void> {
+  const names = userIds.map((userId) => `wallets\n${tenantId}\n${userId}`).sort();
+  await sql`select pg_advisory_xact_lock(hashtextextended(name, 0))
+    from unnest(${names}::text[]) with ordinality as one(name, nth) order by nth`.execute(tx);
+}
+
+/** The wallets that users' tickets go to, by user; a user who has none is left out. */
+export async function findPrimaryWallets(
+  tx: TenantTx,
+  tenantId: TenantId,
+  userIds: readonly string[],
+): Promise<Map<string, Wallet>> {
+  const rows = await tx
     .selectFrom('wallets')
     .select(['address', 'user_id', 'custody'])
     .where('tenant_id', '=', tenantId)
-    .where('user_id', '=', userId)
+    .where(sql<boolean>`user_id = any(${userIds}::text[])`)
     .where('is_primary', '=', true)
-    .executeTakeFirst();
-  return row && { address: row.address, userId: row.user_id, custody: row.custody as Wallet['custody'] };
+    .execute();
+  return new Map(
+    rows.map(({ address, user_id, custody }) => [
+      user_id,
+      { address, userId: user_id, custody: custody as Wallet['custody'] },
+    ]),
+  );
 }
 
 /** Whose wallet an address is, if we know it. */

@@ -8,7 +8,7 @@ import type { Rpc } from './rpc.ts';
 export type Agreed<T> = { known: T; slot: number } | 'absent' | 'unknown';
 
 /** With several nodes a decision that cannot be taken back needs two of them; a lone node has to prove itself only. */
-const OPINIONS = 2;
+export const OPINIONS = 2;
 
 /**
  * The finalized accounts at `addresses`, in their order; `minSlot` is the slot that an answer must have reached to say

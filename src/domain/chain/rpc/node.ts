@@ -43,7 +43,7 @@ export type Node = {
   readonly name: string;
   getGenesisHash(): Promise<string>;
   getSlot(commitment: Commitment): Promise<number>;
-  /** Slot and block height of the same moment. */
+  /** A block height, and a slot of the same moment or a little later. */
   getHeight(commitment: Commitment): Promise<{ slot: number; height: number }>;
   getLatestBlockhash(): Promise<AsOf<{ blockhash: string; lastValidBlockHeight: number }>>;
   getAccounts(
@@ -108,8 +108,8 @@ export function openNode(url: string): Node {
     getGenesisHash: () => ask('getGenesisHash'),
     getSlot: (commitment) => ask('getSlot', { commitment }),
     async getHeight(commitment) {
-      const info = await ask<{ absoluteSlot: number; blockHeight: number }>('getEpochInfo', { commitment });
-      return { slot: info.absoluteSlot, height: info.blockHeight };
+      const height = await ask<number>('getBlockHeight', { commitment });
+      return { height, slot: await ask<number>('getSlot', { commitment }) };
     },
     async getLatestBlockhash() {
       const { context, value } = await ask<Context<{ blockhash: string; lastValidBlockHeight: number }>>(

@@ -21,12 +21,19 @@ export type Rpc = {
    * @throws DomainError unavailable when none answers
    */
   askEach<T>(question: (node: Node) => Promise<T>): Promise<T[]>;
+  /**
+   * A blockhash to sign with, confirmed, and at most two seconds old: it serves all that is signed meanwhile.
+   * @throws DomainError unavailable when none answers
+   */
+  latestBlockhash(): Promise<Blockhash>;
   /** The chain that they serve. @throws DomainError unavailable, WrongGenesis when it is not the configured one */
   genesis(): Promise<string>;
   /** For people: each node with how it stands. */
   health(): NodeHealth[];
   close(): Promise<void>;
 };
+
+export type Blockhash = { blockhash: string; lastValidBlockHeight: number };
 
 export type NodeHealth = { name: string; state: 'well' | 'resting' | 'wrong_chain'; reason?: string };
 
@@ -53,6 +60,9 @@ type Member = {
 /** How long before a node of another chain is asked again which chain it serves. */
 const WRONG_CHAIN_REST_MS = 30_000;
 
+/** How long a blockhash serves. It is good for 150 blocks, a minute; on chains with short blocks for seconds. */
+const BLOCKHASH_FRESH_MS = 2_000;
+
 /** Opens no connection yet. `genesisHash` is the chain that is expected; without it, that of the first node which answers. */
 export function createRpc(options: {
   urls: readonly string[];
@@ -65,8 +75,8 @@ export function createRpc(options: {
   let expected = options.genesisHash;
   const members = urls.map((url, at): Member => {
     // One circuit per node, so that one that is away does not stop the others.
-    const service = at === 0 ? 'chain' : `chain_${at}`;
-    const breaker = createBreaker({ service, cache, log, metrics });
+    const circuit = at === 0 ? 'chain' : `chain_${at}`;
+    const breaker = createBreaker({ service: 'chain', circuit, cache, log, metrics });
     return { node: openNode(url), breaker, verified: false, wrong: undefined, restUntil: 0 };
   });
 
@@ -103,6 +113,8 @@ export function createRpc(options: {
     return outcome.answer;
   }
 
+  let latest: { until: number; blockhash: Promise<Blockhash> } | undefined;
+
   const isResting = (member: Member): boolean =>
     member.breaker.isOpen() || performance.now() < member.restUntil;
 
@@ -129,6 +141,17 @@ export function createRpc(options: {
       if (answers.length > 0) return answers;
       const reasons = outcomes.map((outcome) => (outcome as PromiseRejectedResult).reason);
       throw reasons.find((reason) => !isNodeFault(reason)) ?? unavailable(reasons[0]);
+    },
+    latestBlockhash() {
+      if (latest && performance.now() < latest.until) return latest.blockhash;
+      const blockhash = this.ask((node) => node.getLatestBlockhash()).then(({ value }) => value);
+      const asked = { until: performance.now() + BLOCKHASH_FRESH_MS, blockhash };
+      latest = asked;
+      // One that nobody got is asked for again by whoever comes next.
+      blockhash.catch(() => {
+        if (latest === asked) latest = undefined;
+      });
+      return blockhash;
     },
     async genesis() {
       try {

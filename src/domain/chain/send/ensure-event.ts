@@ -6,13 +6,14 @@ import { createEvent } from '../../../../programs-client/instructions/create-eve
 import { registerOrganizer } from '../../../../programs-client/instructions/register-organizer.ts';
 import { updateEvent } from '../../../../programs-client/instructions/update-event.ts';
 import { eventAddress, organizerAddress } from '../../../../programs-client/pdas.ts';
-import { RetryableError } from '../../../platform/errors.ts';
 import { type TenantId, uuidBytes } from '../../../platform/ids.ts';
 import { waitFor } from '../../../platform/retry.ts';
 import { type TenantTx, withTenant } from '../../../platform/tenant-tx.ts';
 import { findEvent } from '../../events/queries.ts';
 import { type ChainContext, organizerKey, payerFor } from './chain-context.ts';
-import { ProgramRefusal, submitTransaction } from './submit-transaction.ts';
+import { draftOfInstruction } from './draft-of-instruction.ts';
+import { notNow } from './not-now.ts';
+import { ProgramRefusal, submitTransaction } from './submit-transactions.ts';
 
 export type EventOnChain = { organizer: Address; event: Address; rentRecipient: Address };
 
@@ -28,7 +29,7 @@ const policies: Record<string, TransferPolicy> = {
 
 /**
  * The accounts of an event on chain, made when they are missing: the tenant's organizer first, then the event.
- * @throws RetryableError while they are on their way
+ * @throws DomainError unavailable while they are on their way
  */
 export async function ensureEvent(
   ctx: ChainContext,
@@ -68,21 +69,25 @@ async function ensureOrganizer(ctx: ChainContext, tenantId: TenantId, organizer:
   if (row.registered_at) return;
   const admin = toAddress(await ctx.signer.address({ use: 'admin' }));
   await ensureAccount(ctx, organizer, () =>
-    submitTransaction(ctx, {
+    submitTransaction(
+      ctx,
       tenantId,
-      purpose: 'register_organizer',
-      subjectId: tenantId,
-      signers: [{ use: 'admin' }],
-      build: (payer) =>
-        registerOrganizer(toAddress(ctx.programId), {
-          payer: toAddress(payer),
-          admin,
-          tenantId: uuidBytes(tenantId),
-          authority,
-          feeRecipient: authority,
-          resaleFeeBps: 0,
-        }),
-    }),
+      draftOfInstruction({
+        purpose: 'register_organizer',
+        subjects: [{ id: tenantId }],
+        signers: [{ use: 'admin' }],
+        instruction: 'register_organizer',
+        build: (payer) =>
+          registerOrganizer(toAddress(ctx.programId), {
+            payer: toAddress(payer),
+            admin,
+            tenantId: uuidBytes(tenantId),
+            authority,
+            feeRecipient: authority,
+            resaleFeeBps: 0,
+          }),
+      }),
+    ),
   );
   await withTenant(ctx.db, tenantId, (tx) =>
     tx
@@ -113,25 +118,29 @@ async function registerEvent(
   const authority = toAddress(await ctx.signer.address(organizerKey(tenantId)));
   const gateAuthority = toAddress(await ctx.signer.address({ use: 'gate', tenantId }));
   await ensureAccount(ctx, accounts.event, () =>
-    submitTransaction(ctx, {
+    submitTransaction(
+      ctx,
       tenantId,
-      purpose: 'create_event',
-      subjectId: eventId,
-      signers: [organizerKey(tenantId)],
-      build: (payer) =>
-        createEvent(toAddress(ctx.programId), {
-          payer: toAddress(payer),
-          authority,
-          organizer: accounts.organizer,
-          eventId: uuidBytes(eventId),
-          gateAuthority,
-          rentRecipient: accounts.rentRecipient,
-          maxSupply,
-          resaleCapBps,
-          transferPolicy: policies[policy] ?? 'locked',
-          keepCollectible: true,
-        }),
-    }),
+      draftOfInstruction({
+        purpose: 'create_event',
+        subjects: [{ id: eventId }],
+        signers: [organizerKey(tenantId)],
+        instruction: 'create_event',
+        build: (payer) =>
+          createEvent(toAddress(ctx.programId), {
+            payer: toAddress(payer),
+            authority,
+            organizer: accounts.organizer,
+            eventId: uuidBytes(eventId),
+            gateAuthority,
+            rentRecipient: accounts.rentRecipient,
+            maxSupply,
+            resaleCapBps,
+            transferPolicy: policies[policy] ?? 'locked',
+            keepCollectible: true,
+          }),
+      }),
+    ),
   );
   await withTenant(ctx.db, tenantId, (tx) =>
     tx
@@ -154,16 +163,20 @@ export async function growEvent(
   const capacity = await withTenant(ctx.db, tenantId, (tx) => totalCapacity(tx, tenantId, eventId));
   const maxSupply = Math.max(capacity, index + 1);
   const authority = toAddress(await ctx.signer.address(organizerKey(tenantId)));
-  await submitTransaction(ctx, {
+  await submitTransaction(
+    ctx,
     tenantId,
-    purpose: 'grow_event',
-    subjectId: eventId,
-    signers: [organizerKey(tenantId)],
-    build: () => {
-      const { organizer, event } = accounts;
-      return updateEvent(toAddress(ctx.programId), { authority, organizer, event, maxSupply });
-    },
-  });
+    draftOfInstruction({
+      purpose: 'grow_event',
+      subjects: [{ id: eventId }],
+      signers: [organizerKey(tenantId)],
+      instruction: 'update_event',
+      build: () => {
+        const { organizer, event } = accounts;
+        return updateEvent(toAddress(ctx.programId), { authority, organizer, event, maxSupply });
+      },
+    }),
+  );
   const seen = await waitFor(
     async () => {
       const { value } = await ctx.rpc.ask((node) =>
@@ -174,7 +187,7 @@ export async function growEvent(
     },
     { timeoutMs: PATIENCE_MS, everyMs: 150 },
   );
-  if (!seen) throw new RetryableError('the event on chain has not grown yet');
+  if (!seen) throw notNow('the event has not grown yet');
   await withTenant(ctx.db, tenantId, (tx) =>
     tx
       .updateTable('chain_events')
@@ -200,7 +213,7 @@ async function ensureAccount(ctx: ChainContext, address: Address, make: () => Pr
     if (!(error instanceof ProgramRefusal && (await exists()))) throw error;
   }
   if (!(await waitFor(exists, { timeoutMs: PATIENCE_MS, everyMs: 150 }))) {
-    throw new RetryableError(`account ${address} is not there yet`);
+    throw notNow(`the account ${address} is not there yet`);
   }
 }
 

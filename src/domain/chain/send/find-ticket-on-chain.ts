@@ -1,16 +1,16 @@
 import { decodeTicket, type TicketAccount } from '../../../../programs-client/accounts.ts';
-import { RetryableError } from '../../../platform/errors.ts';
 import type { TenantId } from '../../../platform/ids.ts';
 import { withTenant } from '../../../platform/tenant-tx.ts';
 import { findTicket } from '../../tickets/queries.ts';
 import type { ChainContext } from './chain-context.ts';
 import { type EventOnChain, ensureEvent } from './ensure-event.ts';
+import { notNow } from './not-now.ts';
 
 export type TicketOnChain = EventOnChain & { index: number; account: TicketAccount };
 
 /**
  * The account of a ticket as it is now. Undefined for a ticket that never went towards the chain.
- * @throws RetryableError while its mint is on the way
+ * @throws DomainError unavailable while its mint is on the way, or when a node does not show what was seen before
  */
 export async function findTicketOnChain(
   ctx: ChainContext,
@@ -33,7 +33,8 @@ export async function findTicketOnChain(
   const { value } = await ctx.rpc.ask((node) => node.getAccounts([address], { commitment: 'confirmed' }));
   const [account] = value;
   if (account?.owner !== ctx.programId) {
-    if (minting) throw new RetryableError('the mint of the ticket is on its way');
+    if (minting) throw notNow('the mint of the ticket is on its way');
+    if (ticket.chain_version !== null) throw notNow('a node does not show the ticket');
     return undefined;
   }
   const accounts = await ensureEvent(ctx, tenantId, ticket.event_id);

@@ -1,10 +1,15 @@
+import { sql } from 'kysely';
 import { toTenantId } from '../../../platform/ids.ts';
 import { enqueue } from '../../../platform/outbox.ts';
 import { withSystem, withTenant } from '../../../platform/tenant-tx.ts';
 import type { ChainContext } from './chain-context.ts';
 
 const OVERDUE_MS = 60_000;
-const BATCH = 200;
+const BATCH = 2_000;
+/** Tickets that one message may name. */
+const TICKETS_A_MESSAGE = 100;
+
+type Idle = { tenant_id: string; event_id: string; id: string };
 
 /**
  * The queue is a wake-up hint. A ticket that should be on the chain by now, is not parked and has no live transaction,
@@ -12,65 +17,43 @@ const BATCH = 200;
  */
 export async function reviveMints(ctx: ChainContext): Promise<number> {
   const now = ctx.clock.now();
-  const overdue = await withSystem(ctx.relay, (tx) =>
-    tx
-      .selectFrom('tickets')
-      .select(['tenant_id', 'id'])
-      .where('status', 'in', ['sold', 'minting'])
-      .where('created_at', '<', new Date(now.getTime() - OVERDUE_MS))
-      .orderBy('created_at')
-      .limit(BATCH)
-      .execute(),
+  const before = new Date(now.getTime() - OVERDUE_MS);
+  const { rows: idle } = await withSystem(ctx.relay, (tx) =>
+    sql<Idle>`
+      select t.tenant_id, t.event_id, t.id from tickets t
+      where t.status in ('sold', 'minting') and t.created_at < ${before} and t.updated_at < ${before}
+        and t.blockchain_sync_status <> 'parked'
+        and not exists (select from pending_transactions p where p.tenant_id = t.tenant_id and p.ticket_id = t.id
+          and p.purpose = 'mint' and p.status in ('prepared', 'submitted', 'confirmed'))
+      order by t.created_at
+      limit ${BATCH}`.execute(tx),
   );
-  let revived = 0;
-  for (const [tenant, rows] of Map.groupBy(overdue, (row) => row.tenant_id)) {
+  for (const [tenant, tickets] of Map.groupBy(idle, (row) => row.tenant_id)) {
     const tenantId = toTenantId(tenant);
+    const messages = [...Map.groupBy(tickets, (row) => row.event_id)].flatMap(([eventId, own]) =>
+      inParts(own.map(({ id }) => id)).map((ticketIds) => ({
+        kind: 'ticket.mint' as const,
+        body: { eventId, ticketIds },
+      })),
+    );
     await withTenant(ctx.db, tenantId, async (tx) => {
-      const idle = await tx
-        .selectFrom('tickets as t')
-        .select(['t.id', 't.event_id'])
-        .where('t.tenant_id', '=', tenantId)
-        .where(
-          't.id',
-          'in',
-          rows.map((row) => row.id),
-        )
-        .where('t.status', 'in', ['sold', 'minting'])
-        .where('t.blockchain_sync_status', '<>', 'parked')
-        .where('t.updated_at', '<', new Date(now.getTime() - OVERDUE_MS))
-        .where((eb) =>
-          eb.not(
-            eb.exists(
-              eb
-                .selectFrom('pending_transactions as p')
-                .select('p.id')
-                .where('p.tenant_id', '=', tenantId)
-                .whereRef('p.subject_id', '=', 't.id')
-                .where('p.purpose', '=', 'mint')
-                .where('p.status', 'in', ['prepared', 'submitted', 'confirmed']),
-            ),
-          ),
-        )
-        .execute();
-      if (idle.length === 0) return;
       // Asked for now, so not again before it is overdue again.
       await tx
         .updateTable('tickets')
         .set({ updated_at: now })
         .where('tenant_id', '=', tenantId)
-        .where(
-          'id',
-          'in',
-          idle.map((row) => row.id),
-        )
+        .where(sql<boolean>`id = any(${tickets.map(({ id }) => id)}::uuid[])`)
+        .where('status', 'in', ['sold', 'minting'])
         .execute();
-      for (const [eventId, tickets] of Map.groupBy(idle, (row) => row.event_id)) {
-        const ticketIds = tickets.map((ticket) => ticket.id);
-        await enqueue(tx, now, [{ kind: 'ticket.mint', body: { eventId, ticketIds } }]);
-        revived += ticketIds.length;
-      }
+      await enqueue(tx, now, messages);
     });
   }
-  if (revived > 0) ctx.log.info({ revived }, 'overdue mints asked for again');
-  return revived;
+  if (idle.length > 0) ctx.log.info({ revived: idle.length }, 'overdue mints asked for again');
+  return idle.length;
+}
+
+function inParts(ids: readonly string[]): string[][] {
+  return Array.from({ length: Math.ceil(ids.length / TICKETS_A_MESSAGE) }, (_, part) =>
+    ids.slice(part * TICKETS_A_MESSAGE, (part + 1) * TICKETS_A_MESSAGE),
+  );
 }

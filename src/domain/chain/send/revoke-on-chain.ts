@@ -3,8 +3,9 @@ import type { RevokeReason } from '../../../../programs-client/event-rules.ts';
 import { revoke } from '../../../../programs-client/instructions/revoke.ts';
 import type { TenantId } from '../../../platform/ids.ts';
 import { type ChainContext, organizerKey } from './chain-context.ts';
+import { draftOfInstruction } from './draft-of-instruction.ts';
 import { findTicketOnChain } from './find-ticket-on-chain.ts';
-import { submitTransaction } from './submit-transaction.ts';
+import { submitTransaction } from './submit-transactions.ts';
 
 const reasons: Record<string, RevokeReason> = {
   refunded: 'refunded',
@@ -21,21 +22,24 @@ export async function revokeOnChain(
   const found = await findTicketOnChain(ctx, tenantId, ticketId);
   if (!found || found.account.status === 'revoked') return;
   const authority = toAddress(await ctx.signer.address(organizerKey(tenantId)));
-  await submitTransaction(ctx, {
+  await submitTransaction(
+    ctx,
     tenantId,
-    purpose: 'revoke',
-    subjectId: ticketId,
-    ticketId,
-    signers: [organizerKey(tenantId)],
-    build: () =>
-      revoke(toAddress(ctx.programId), {
-        authority,
-        organizer: found.organizer,
-        event: found.event,
-        index: found.index,
-        holder: found.account.holder,
-        rentRecipient: found.rentRecipient,
-        reason: reasons[input.reason] ?? 'other',
-      }),
-  });
+    draftOfInstruction({
+      purpose: 'revoke',
+      subjects: [{ id: ticketId, ticketId }],
+      signers: [organizerKey(tenantId)],
+      instruction: 'revoke',
+      build: () =>
+        revoke(toAddress(ctx.programId), {
+          authority,
+          organizer: found.organizer,
+          event: found.event,
+          index: found.index,
+          holder: found.account.holder,
+          rentRecipient: found.rentRecipient,
+          reason: reasons[input.reason] ?? 'other',
+        }),
+    }),
+  );
 }

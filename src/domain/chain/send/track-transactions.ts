@@ -1,34 +1,23 @@
-import { decodeProgramError } from '../../../../programs-client/program-errors.ts';
-import type { Message } from '../../../messages.ts';
+import { sql } from 'kysely';
 import { type TenantId, toTenantId } from '../../../platform/ids.ts';
 import { enqueue } from '../../../platform/outbox.ts';
-import { type TenantTx, withSystem, withTenant } from '../../../platform/tenant-tx.ts';
-import { findTicket } from '../../tickets/queries.ts';
-import { lockTransfer } from '../../transfers/queries.ts';
+import { withSystem, withTenant } from '../../../platform/tenant-tx.ts';
 import type { Status } from '../rpc/node.ts';
 import type { ChainContext } from './chain-context.ts';
-import { type Purpose, sendPrepared } from './submit-transaction.ts';
-import { failTransfer } from './transfer-on-chain.ts';
+import type { Purpose } from './draft.ts';
+import { endTransaction } from './end-transaction.ts';
+import type { Pending } from './pending.ts';
+import { proveExpiry } from './prove-expiry.ts';
+import { refuseTransaction } from './refuse-transaction.ts';
+import { sendKept } from './send-kept.ts';
+import { messageToStartOver } from './start-over.ts';
 
-/** What one status request may ask for. */
-const BATCH = 256;
+const BATCH = 1_024;
 const LOOK_AGAIN_MS = 2_000;
 /** The listener confirms; this only watches that it does. */
 const WATCH_MS = 10_000;
-/** Two answers are needed before a transaction counts as expired. */
+/** Two answers, some time apart, are needed before a transaction counts as expired. */
 const MISSES = 2;
-
-type Pending = {
-  tenantId: TenantId;
-  id: string;
-  purpose: Purpose;
-  subjectId: string;
-  ticketId: string | null;
-  signature: string;
-  raw: Buffer;
-  lastValid: bigint;
-  missed: number;
-};
 
 /**
  * Looks after what was sent and is not confirmed: sends the same bytes again while they are valid, notes what the chain
@@ -41,135 +30,99 @@ export async function trackTransactions(ctx: ChainContext): Promise<number> {
     statuses: (await node.getStatuses(due.map(({ signature }) => signature))).value,
     height: BigInt((await node.getHeight('finalized')).height),
   }));
-  for (const [i, pending] of due.entries()) {
-    try {
-      await settle(ctx, pending, statuses[i] ?? null, height);
-    } catch (error) {
-      ctx.log.warn(
-        { signature: pending.signature, err: (error as Error).message },
-        'cannot settle a transaction yet',
-      );
-    }
-  }
+  const seen = (pending: Pending): Status | null => statuses[due.indexOf(pending)] ?? null;
+  const lookup = new Map(due.map((pending) => [pending.id, seen(pending)]));
+  const statusOf = ({ id }: Pending): Status | null => lookup.get(id) ?? null;
+
+  const refused = due.filter(
+    (one) => statusOf(one)?.err && statusOf(one)?.confirmationStatus === 'finalized',
+  );
+  const landing = due.filter((one) => statusOf(one) !== null && !refused.includes(one));
+  const silent = due.filter((one) => statusOf(one) === null);
+  const waiting = silent.filter(({ lastValid }) => height <= lastValid);
+  const overdue = silent.filter(({ lastValid }) => height > lastValid);
+
+  for (const pending of refused)
+    await guarded(ctx, pending, () => refuseTransaction(ctx, pending, statusOf(pending)));
+  await sendKept(ctx, onePerSignature(waiting));
+  await watch(
+    ctx,
+    landing.map((pending) => ({ pending, afterMs: WATCH_MS, missed: 0 })),
+  );
+  await watch(
+    ctx,
+    waiting.map((pending) => ({ pending, afterMs: LOOK_AGAIN_MS, missed: 0 })),
+  );
+  await endOverdue(ctx, overdue);
   return due.length;
 }
 
-async function settle(
-  ctx: ChainContext,
-  pending: Pending,
-  status: Status | null,
-  height: bigint,
-): Promise<void> {
-  if (status?.err) return refuse(ctx, pending, status);
-  if (status) return watch(ctx, pending, WATCH_MS, 0);
-  if (height <= pending.lastValid) {
-    await sendPrepared(ctx, pending);
-    return watch(ctx, pending, LOOK_AGAIN_MS, 0);
+async function guarded(ctx: ChainContext, { signature }: Pending, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    ctx.log.warn({ signature, err: (error as Error).message }, 'cannot settle a transaction yet');
   }
-  if (pending.missed + 1 < MISSES) return watch(ctx, pending, LOOK_AGAIN_MS, pending.missed + 1);
-  if (await hasLanded(ctx, pending)) return watch(ctx, pending, WATCH_MS, pending.missed);
-  await expire(ctx, pending);
 }
 
-/** It landed and failed. When another transaction did the work meanwhile, that is all right. */
-async function refuse(ctx: ChainContext, pending: Pending, status: Status): Promise<void> {
-  const refusal = decodeProgramError(status.err);
-  const code = refusal?.name ?? JSON.stringify(status.err);
-  ctx.metrics.transactions.inc({ purpose: pending.purpose, step: 'failed' });
-  ctx.log.warn(
-    { tenantId: pending.tenantId, purpose: pending.purpose, signature: pending.signature, code },
-    'refused on chain',
+/** Past their time and unknown: ended when that is proven, watched until then. */
+async function endOverdue(ctx: ChainContext, overdue: readonly Pending[]): Promise<void> {
+  if (overdue.length === 0) return;
+  const doubtful = overdue.filter(({ missed }) => missed + 1 >= MISSES);
+  const proofs = await proveExpiry(
+    ctx.rpc,
+    doubtful.map(({ signature, lastValid, account, purpose }) => ({
+      signature,
+      lastValid,
+      account: purpose === 'mint' ? (account ?? undefined) : undefined,
+    })),
   );
-  const again = refusal?.kind === 'retryable' || (await hasLanded(ctx, pending));
-  await withTenant(ctx.db, pending.tenantId, async (tx) => {
-    await end(tx, pending, 'failed', code);
-    if (again) await enqueue(tx, ctx.clock.now(), await restart(tx, pending));
-    else if (pending.ticketId && pending.purpose === 'mint') {
-      await tx
-        .updateTable('tickets')
-        .set({ blockchain_sync_status: 'parked', updated_at: ctx.clock.now() })
-        .where('tenant_id', '=', pending.tenantId)
-        .where('id', '=', pending.ticketId)
-        .execute();
+  const expired = doubtful.filter((_, i) => proofs[i] === 'expired');
+  for (const [tenantId, own] of Map.groupBy(expired, (one) => one.tenantId)) await expire(ctx, tenantId, own);
+  await watch(
+    ctx,
+    overdue
+      .filter((one) => !expired.includes(one))
+      .map((pending) => ({
+        pending,
+        // What landed after all is the listener's.
+        afterMs: proofs[doubtful.indexOf(pending)] === 'landed' ? WATCH_MS : LOOK_AGAIN_MS,
+        missed: Math.min(pending.missed + 1, MISSES),
+      })),
+  );
+}
+
+/** They can never land any more: the jobs start over as new attempts. */
+async function expire(ctx: ChainContext, tenantId: TenantId, expired: readonly Pending[]): Promise<void> {
+  for (const { purpose } of expired) ctx.metrics.transactions.inc({ purpose, step: 'expired' });
+  ctx.log.info({ tenantId, transactions: expired.length, first: expired[0]?.signature }, 'expired');
+  await withTenant(ctx.db, tenantId, async (tx) => {
+    for (const pending of expired) {
+      if (!(await endTransaction(tx, pending, 'expired', null))) continue;
+      await enqueue(tx, ctx.clock.now(), await messageToStartOver(tx, tenantId, pending));
     }
   });
-  if (!again && pending.purpose === 'transfer')
-    await failTransfer(ctx, pending.tenantId, pending.subjectId, code);
 }
 
-/** It can never land any more: the job starts over as a new attempt. */
-async function expire(ctx: ChainContext, pending: Pending): Promise<void> {
-  ctx.metrics.transactions.inc({ purpose: pending.purpose, step: 'expired' });
-  ctx.log.info(
-    { tenantId: pending.tenantId, purpose: pending.purpose, signature: pending.signature },
-    'expired',
-  );
-  await withTenant(ctx.db, pending.tenantId, async (tx) => {
-    await end(tx, pending, 'expired', null);
-    await enqueue(tx, ctx.clock.now(), await restart(tx, pending));
-  });
+function onePerSignature(pending: readonly Pending[]): Pending[] {
+  return [...new Map(pending.map((one) => [one.signature, one])).values()];
 }
 
-/** Whether what the transaction was to bring about is final on the chain. Only a mint makes an account to look for. */
-async function hasLanded(ctx: ChainContext, pending: Pending): Promise<boolean> {
-  if (pending.purpose !== 'mint' || !pending.ticketId) return false;
-  const { tenantId, ticketId } = pending;
-  const ticket = await withTenant(ctx.db, tenantId, (tx) => findTicket(tx, tenantId, ticketId as string));
-  const address = ticket?.chain_account;
-  if (!address) return false;
-  const { value } = await ctx.rpc.ask((node) => node.getAccounts([address], { commitment: 'finalized' }));
-  return value[0]?.owner === ctx.programId;
-}
-
-async function watch(ctx: ChainContext, pending: Pending, afterMs: number, missed: number): Promise<void> {
-  await withTenant(ctx.db, pending.tenantId, (tx) =>
-    tx
-      .updateTable('pending_transactions')
-      .set({ next_check_at: new Date(ctx.clock.now().getTime() + afterMs), missed })
-      .where('tenant_id', '=', pending.tenantId)
-      .where('id', '=', pending.id)
-      .where('status', 'in', ['prepared', 'submitted'])
-      .execute(),
-  );
-}
-
-async function end(
-  tx: TenantTx,
-  pending: Pending,
-  status: 'failed' | 'expired',
-  code: string | null,
+async function watch(
+  ctx: ChainContext,
+  watched: readonly { pending: Pending; afterMs: number; missed: number }[],
 ): Promise<void> {
-  await tx
-    .updateTable('pending_transactions')
-    .set({ status, error_code: code, next_check_at: null })
-    .where('tenant_id', '=', pending.tenantId)
-    .where('id', '=', pending.id)
-    .where('status', 'in', ['prepared', 'submitted'])
-    .execute();
-}
-
-/** The message that starts the job over. Accounts of organizer and event are made by the jobs that need them. */
-async function restart(tx: TenantTx, pending: Pending): Promise<Message[]> {
-  const { tenantId, purpose, subjectId, ticketId } = pending;
-  const ticket = ticketId ? await findTicket(tx, tenantId, ticketId) : undefined;
-  if (!ticket) return [];
-  const eventId = ticket.event_id;
-  switch (purpose) {
-    case 'mint':
-      return [{ kind: 'ticket.mint', body: { eventId, ticketIds: [ticket.id] } }];
-    case 'transfer': {
-      const transfer = await lockTransfer(tx, tenantId, subjectId);
-      if (!transfer) return [];
-      return [{ kind: 'ticket.transfer', body: { transferId: subjectId, ticketId: ticket.id, eventId } }];
-    }
-    case 'revoke': {
-      const reason = ticket.status_reason ?? 'other';
-      return [{ kind: 'ticket.revoke', body: { ticketId: ticket.id, eventId, reason } }];
-    }
-    case 'check_in':
-      return [{ kind: 'ticket.check_in', body: { ticketId: ticket.id, eventId } }];
-    default:
-      return [];
+  const now = ctx.clock.now().getTime();
+  for (const [tenantId, own] of Map.groupBy(watched, ({ pending }) => pending.tenantId)) {
+    await withTenant(ctx.db, tenantId, (tx) =>
+      sql`update pending_transactions p set next_check_at = one.at, missed = one.missed
+        from unnest(${own.map(({ pending }) => pending.id)}::uuid[],
+          ${own.map(({ afterMs }) => new Date(now + afterMs))}::timestamptz[],
+          ${own.map(({ missed }) => missed)}::smallint[]) as one(id, at, missed)
+        where p.tenant_id = ${tenantId} and p.id = one.id and p.status in ('prepared', 'submitted')`.execute(
+        tx,
+      ),
+    );
   }
 }
 
@@ -185,36 +138,40 @@ async function readDue(ctx: ChainContext): Promise<Pending[]> {
       .limit(BATCH)
       .execute(),
   );
-  const byTenant = Map.groupBy(due, (row) => row.tenant_id);
   const found = await Promise.all(
-    [...byTenant].map(([tenant, rows]) =>
+    [...Map.groupBy(due, (row) => row.tenant_id)].map(([tenant, rows]) =>
       readRows(
         ctx,
-        tenant,
-        rows.map((row) => row.id),
+        toTenantId(tenant),
+        rows.map(({ id }) => id),
       ),
     ),
   );
   return found.flat();
 }
 
-async function readRows(ctx: ChainContext, tenant: string, ids: string[]): Promise<Pending[]> {
-  const tenantId = toTenantId(tenant);
+async function readRows(ctx: ChainContext, tenantId: TenantId, ids: string[]): Promise<Pending[]> {
   const rows = await withTenant(ctx.db, tenantId, (tx) =>
     tx
-      .selectFrom('pending_transactions')
+      .selectFrom('pending_transactions as p')
+      .leftJoin('tickets as t', (join) =>
+        join.onRef('t.tenant_id', '=', 'p.tenant_id').onRef('t.id', '=', 'p.ticket_id'),
+      )
       .select([
-        'id',
-        'purpose',
-        'subject_id as subjectId',
-        'ticket_id as ticketId',
-        'tx_signature as signature',
-        'raw',
-        'last_valid_block_height as lastValid',
-        'missed',
+        'p.id',
+        'p.purpose',
+        'p.subject_id as subjectId',
+        'p.ticket_id as ticketId',
+        't.event_id as eventId',
+        't.chain_account as account',
+        'p.attempt',
+        'p.tx_signature as signature',
+        'p.raw',
+        'p.last_valid_block_height as lastValid',
+        'p.missed',
       ])
-      .where('tenant_id', '=', tenantId)
-      .where('id', 'in', ids)
+      .where('p.tenant_id', '=', tenantId)
+      .where(sql<boolean>`p.id = any(${ids}::uuid[])`)
       .execute(),
   );
   return rows.map((row) => ({ ...row, tenantId, purpose: row.purpose as Purpose }));

@@ -1,6 +1,6 @@
+import type { TicketAccount } from '../../../../programs-client/accounts.ts';
 import { toAddress } from '../../../../programs-client/addresses.ts';
 import { transferTicket } from '../../../../programs-client/instructions/transfer-ticket.ts';
-import { RetryableError } from '../../../platform/errors.ts';
 import type { TenantId } from '../../../platform/ids.ts';
 import { type TenantTx, withTenant } from '../../../platform/tenant-tx.ts';
 import { findEvent } from '../../events/queries.ts';
@@ -8,8 +8,10 @@ import { findTicket, lockTicket, type TicketRow } from '../../tickets/queries.ts
 import { lockTransfer, type TransferRow } from '../../transfers/queries.ts';
 import { openCustodialWallet } from '../../wallets/open-custodial-wallet.ts';
 import { type ChainContext, organizerKey } from './chain-context.ts';
-import { ensureEvent } from './ensure-event.ts';
-import { ProgramRefusal, submitTransaction } from './submit-transaction.ts';
+import { draftOfInstruction } from './draft-of-instruction.ts';
+import { findTicketOnChain } from './find-ticket-on-chain.ts';
+import { notNow } from './not-now.ts';
+import { ProgramRefusal, submitTransaction } from './submit-transactions.ts';
 
 /** Sends an accepted transfer of a ticket in a custodial wallet; the listener completes it when the chain has it. */
 export async function transferOnChain(
@@ -20,32 +22,33 @@ export async function transferOnChain(
   const wish = await prepare(ctx, tenantId, transferId);
   if (!wish) return;
   const { transfer, ticket, to, approve } = wish;
-  const index = ticket.chain_index;
-  if (index === null) throw new RetryableError('the ticket is not on the chain yet');
-  const accounts = await ensureEvent(ctx, tenantId, ticket.event_id);
+  const found = await findTicketOnChain(ctx, tenantId, ticket.id);
+  if (!found) throw notNow('the ticket is not on the chain yet');
   const approver = approve ? toAddress(await ctx.signer.address(organizerKey(tenantId))) : undefined;
+  const draft = draftOfInstruction({
+    purpose: 'transfer',
+    subjects: [{ id: transferId, ticketId: ticket.id }],
+    signers: [
+      { use: 'custodial', tenantId, userId: transfer.from_user_id },
+      ...(approve ? [organizerKey(tenantId)] : []),
+    ],
+    instruction: 'transfer_ticket',
+    build: (payer) =>
+      transferTicket(toAddress(ctx.programId), {
+        payer,
+        holder: toAddress(transfer.from_wallet),
+        to: toAddress(to),
+        organizer: found.organizer,
+        event: found.event,
+        index: found.index,
+        rentRecipient: found.rentRecipient,
+        approver,
+      }),
+  });
   try {
-    await submitTransaction(ctx, {
-      tenantId,
-      purpose: 'transfer',
-      subjectId: transferId,
-      ticketId: ticket.id,
-      signers: [
-        { use: 'custodial', tenantId, userId: transfer.from_user_id },
-        ...(approve ? [organizerKey(tenantId)] : []),
-      ],
-      claim: (tx) => claimTicket(tx, tenantId, transfer),
-      build: (payer) =>
-        transferTicket(toAddress(ctx.programId), {
-          payer: toAddress(payer),
-          holder: toAddress(transfer.from_wallet),
-          to: toAddress(to),
-          organizer: accounts.organizer,
-          event: accounts.event,
-          index,
-          rentRecipient: accounts.rentRecipient,
-          approver,
-        }),
+    await submitTransaction(ctx, tenantId, draft, async (tx) => {
+      await claimTicket(tx, tenantId, transfer, found.account);
+      return new Set([transferId]);
     });
   } catch (error) {
     if (!(error instanceof ProgramRefusal || error instanceof TicketGone)) throw error;
@@ -65,11 +68,28 @@ class TicketGone extends Error {
   }
 }
 
-/** With the bytes of the transaction kept the ticket is on its way; until then the gate or a refund may come first. */
-async function claimTicket(tx: TenantTx, tenantId: TenantId, transfer: TransferRow): Promise<void> {
+/**
+ * With the bytes of the transaction kept the ticket is on its way; until then the gate or a refund may come first. The
+ * transfer is of one version of the ticket: signed again, it does not apply to one that went away and came back.
+ */
+async function claimTicket(
+  tx: TenantTx,
+  tenantId: TenantId,
+  transfer: TransferRow,
+  account: TicketAccount,
+): Promise<void> {
   const ticket = await lockTicket(tx, tenantId, transfer.ticket_id);
   if (ticket?.status !== 'active') throw new TicketGone(`ticket_${ticket?.status}`);
-  if (ticket.owner_wallet !== transfer.from_wallet) throw new TicketGone('owner_changed');
+  const expected = transfer.chain_version ?? account.version;
+  const moved = account.holder !== transfer.from_wallet || ticket.owner_wallet !== transfer.from_wallet;
+  if (moved || account.version !== expected) throw new TicketGone('owner_changed');
+  if (transfer.chain_version !== null) return;
+  await tx
+    .updateTable('transfers')
+    .set({ chain_version: expected })
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', transfer.id)
+    .execute();
 }
 
 /** Frees the ticket for another try. */

@@ -1,0 +1,103 @@
+import bs58 from 'bs58';
+import { toAddress } from '../../../../programs-client/addresses.ts';
+import { attachSignatures } from '../../../../programs-client/send.ts';
+import type { TenantId } from '../../../platform/ids.ts';
+import { type ChainContext, payerFor } from './chain-context.ts';
+import { classifyFailure, type Failure } from './classify-failure.ts';
+import type { Claim, Draft, DraftOutcome, SignedDraft } from './draft.ts';
+import { keepTransactions } from './keep-transactions.ts';
+import { notNow } from './not-now.ts';
+import { sendKept } from './send-kept.ts';
+
+/** Headroom over what the simulation used. */
+const COMPUTE_MARGIN = 1.2;
+
+/**
+ * Signs transactions, keeps their bytes, then sends them: a crash in between can only send the same bytes again. Each
+ * step is taken for all of them at once. The tracker and the listener do the rest. Outcomes in the order of the drafts.
+ * @throws DomainError unavailable when the chain does not answer
+ */
+export async function submitTransactions(
+  ctx: ChainContext,
+  tenantId: TenantId,
+  drafts: readonly Draft[],
+  claim?: Claim,
+): Promise<DraftOutcome[]> {
+  const latest = await ctx.rpc.latestBlockhash();
+  const signed = await Promise.all(drafts.map((draft) => sign(ctx, draft, latest.blockhash)));
+  const good = signed.filter((one): one is SignedDraft => 'raw' in one);
+  const kept = await keepTransactions(ctx, tenantId, good, latest.lastValidBlockHeight, claim);
+  for (const { purpose, subjects } of kept)
+    ctx.metrics.transactions.inc({ purpose, step: 'prepared' }, subjects.length);
+  const purposes = new Set(kept.map(({ purpose }) => purpose));
+  for (const purpose of purposes) await ctx.failpoints.hit(`${purpose}.prepared`);
+  await sendKept(
+    ctx,
+    kept.map(({ signature, raw }) => ({ tenantId, signature, raw })),
+  );
+  for (const purpose of purposes) await ctx.failpoints.hit(`${purpose}.submitted`);
+  const keptOnes = new Set(kept.map(({ draft }) => draft));
+  return signed.map((one) => ('raw' in one ? (keptOnes.has(one.draft) ? 'kept' : 'superfluous') : one));
+}
+
+/** A single one. @throws DomainError unavailable when it could not run for now, ProgramRefusal when never */
+export async function submitTransaction(
+  ctx: ChainContext,
+  tenantId: TenantId,
+  draft: Draft,
+  claim?: Claim,
+): Promise<void> {
+  const [outcome] = await submitTransactions(ctx, tenantId, [draft], claim);
+  if (typeof outcome === 'object') throw refusalOf(outcome);
+}
+
+/** The program will not take the transaction, now or later. */
+export class ProgramRefusal extends Error {
+  readonly reason: string;
+
+  constructor(reason: string) {
+    super(`the program refuses: ${reason}`);
+    this.name = 'ProgramRefusal';
+    this.reason = reason;
+  }
+}
+
+/** The error that a failure stands for. What could not run for now waits, however long: that is nobody's fault. */
+export function refusalOf({ kind, code }: Failure): Error {
+  return kind === 'never' ? new ProgramRefusal(code) : notNow(code);
+}
+
+async function sign(ctx: ChainContext, draft: Draft, blockhash: string): Promise<SignedDraft | Failure> {
+  const payerKey = payerFor(draft.subjects[0]?.id ?? '');
+  const payer = toAddress(await ctx.signer.address(payerKey));
+  const keys = [payerKey, ...draft.signers];
+  const signers = await Promise.all(keys.map((key) => ctx.signer.address(key)));
+  let units: number | undefined;
+  if (draft.careful) {
+    const simulated = await simulate(ctx, draft.write(payer, blockhash, MOST_UNITS), signers);
+    if (typeof simulated === 'object') return simulated;
+    units = Math.ceil(simulated * COMPUTE_MARGIN);
+  }
+  const message = draft.write(payer, blockhash, units);
+  const signatures: Record<string, Uint8Array> = {};
+  for (const [i, key] of keys.entries())
+    signatures[signers[i] as string] = await ctx.signer.sign(key, message);
+  const raw = attachSignatures(message, signatures);
+  const { purpose, subjects } = draft;
+  return { draft, purpose, subjects, raw, signature: bs58.encode(signatures[payer] as Uint8Array) };
+}
+
+/** What a transaction may ask for at most. */
+const MOST_UNITS = 1_400_000;
+
+/** The units that it takes, or why it would fail. */
+async function simulate(
+  ctx: ChainContext,
+  message: Uint8Array,
+  signers: readonly string[],
+): Promise<number | Failure> {
+  const blank = new Uint8Array(64);
+  const unsigned = attachSignatures(message, Object.fromEntries(signers.map((signer) => [signer, blank])));
+  const { err, unitsConsumed } = await ctx.rpc.ask((node) => node.simulate(unsigned));
+  return err === null ? (unitsConsumed ?? MOST_UNITS) : classifyFailure(err);
+}
