@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { collapse } from './benches/collapse.ts';
 import { growth } from './benches/growth.ts';
 import { idempotencyTax } from './benches/idempotency-tax.ts';
+import { mintPipeline } from './benches/mint-pipeline.ts';
 import { purchaseHot } from './benches/purchase-hot.ts';
 import { purchaseHttp } from './benches/purchase-http.ts';
 import { purchaseSpread } from './benches/purchase-spread.ts';
@@ -24,6 +25,7 @@ const benches: Bench[] = [
   replay,
   seatHold,
   growth,
+  mintPipeline,
 ];
 
 const { values, positionals } = parseArgs({

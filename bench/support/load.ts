@@ -52,7 +52,7 @@ export async function drive(
 }
 
 /** The load shares two cores with what it measures, so it takes the answer as it comes, without streams around it. */
-function ask(
+export function ask(
   client: Client,
   { path, token, body, key }: Call,
 ): Promise<{ status: number; body: () => Buffer }> {

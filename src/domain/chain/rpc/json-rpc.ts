@@ -17,13 +17,13 @@ export type JsonRpc = {
   close(): Promise<void>;
 };
 
-const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 10_000;
 /** One answer may have so many bytes; a node that sends more is cut off. */
 const MAX_ANSWER = 32 * 1024 * 1024;
 /** Questions in a batch: large enough to spare round trips, small enough for every node that takes batches. */
 const BATCH = 64;
 /** Requests to one node at a time. */
-const CONNECTIONS = 16;
+const CONNECTIONS = 8;
 
 type Answer = { id?: unknown; result?: unknown; error?: { code: number; message: string; data?: unknown } };
 
@@ -77,7 +77,7 @@ export function openJsonRpc(url: URL, name: string): JsonRpc {
   }
 
   async function askBatch<T>(questions: readonly Question[]): Promise<Outcome<T>[]> {
-    if (!takesBatches || questions.length === 1) return Promise.all(questions.map((one) => askOne<T>(one)));
+    if (!takesBatches || questions.length === 1) return inTurn(questions, askOne<T>);
     const answers = await post(questions.map((one, id) => ({ jsonrpc: '2.0', id, ...one }))).catch(noBatch);
     if (!Array.isArray(answers)) {
       // Some nodes refuse batches; that is no fault, and remembered.
@@ -95,13 +95,24 @@ export function openJsonRpc(url: URL, name: string): JsonRpc {
       return outcome.result;
     },
     async askAll<T>(questions: readonly Question[]) {
-      const batches: Promise<Outcome<T>[]>[] = [];
-      for (let at = 0; at < questions.length; at += BATCH)
-        batches.push(askBatch(questions.slice(at, at + BATCH)));
-      return (await Promise.all(batches)).flat();
+      if (!takesBatches) return inTurn(questions, askOne<T>);
+      const batches: Question[][] = [];
+      for (let at = 0; at < questions.length; at += BATCH) batches.push(questions.slice(at, at + BATCH));
+      return (await inTurn(batches, askBatch<T>)).flat();
     },
     close: () => pool.close(),
   };
+}
+
+/** As many at a time as there are connections: the time of a request must not run while it waits for one. */
+async function inTurn<Item, T>(items: readonly Item[], ask: (item: Item) => Promise<T>): Promise<T[]> {
+  const answers: T[] = [];
+  let next = 0;
+  async function work(): Promise<void> {
+    for (let at = next++; at < items.length; at = next++) answers[at] = await ask(items[at] as Item);
+  }
+  await Promise.all(Array.from({ length: Math.min(CONNECTIONS, items.length) }, work));
+  return answers;
 }
 
 /** A node that does not know batches answers with an error of its own; one that is away is away. */

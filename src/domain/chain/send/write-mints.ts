@@ -19,7 +19,7 @@ import type { Place } from './give-places.ts';
  * much with one. A ticket whose transaction failed before goes alone and with care.
  */
 export async function writeMints(
-  ctx: ChainContext,
+  ctx: WriteContext,
   tenantId: TenantId,
   accounts: EventOnChain,
   places: readonly Place[],
@@ -55,6 +55,7 @@ export async function writeMints(
   return drafts;
 }
 
+type WriteContext = Pick<ChainContext, 'signer' | 'config' | 'programId'>;
 type Minted = { place: Place; mint: MintOfMessage };
 
 /** Bytes that two tickets' texts may have together: what a transaction holds without them of two strangers. */
@@ -86,7 +87,7 @@ function limitOf(group: readonly Minted[]): number {
   );
 }
 
-function toMint(ctx: ChainContext, event: Address, place: Place): MintOfMessage {
+function toMint(ctx: WriteContext, event: Address, place: Place): MintOfMessage {
   const programId = toAddress(ctx.programId);
   const mint = mintAddress(programId, ticketAddress(programId, event, place.index));
   return {
