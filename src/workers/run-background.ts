@@ -14,7 +14,6 @@ import { expireTickets } from '../domain/tickets/expire-tickets.ts';
 import { offerPlaces } from '../domain/waiting/offer-places.ts';
 import { resumeLists } from '../domain/waiting/resume-lists.ts';
 import { sweepOffers } from '../domain/waiting/sweep-offers.ts';
-import { tenantKey } from '../platform/cache.ts';
 import {
   type ConsumerOptions,
   consumeJobs,
@@ -41,10 +40,7 @@ export async function runBackground(ctx: BackgroundContext, signal: AbortSignal)
   const settleOrder = createSettleOrder(ctx, createSaleLanes(ctx));
 
   await consumeOnce('ticket.transactions', options, {
-    'ticket.transactions': async (tx, { tenantId, body }) => {
-      await recordPurchase(tx, tenantId, clock.now(), body);
-      await ctx.cache.delete(tenantKey(tenantId, 'transaction', body.transactionId));
-    },
+    'ticket.transactions': (tx, { tenantId, body }) => recordPurchase(tx, tenantId, clock.now(), body),
   });
   await consumeJobs('ticket.capacity.updates', options, {
     'ticket.capacity.updates': (message) => followCapacity(ctx, message),

@@ -447,38 +447,3 @@ describe('GET /tickets/{id}/chain', () => {
     expect((await tenant.support.get(`/tickets/${id}/chain`)).body).toEqual(body);
   });
 });
-
-describe('GET /transactions/{transactionId}', () => {
-  it('is the record of a purchase, for its buyer and for staff', async () => {
-    const { order, event } = await buyOne();
-    const path = `/transactions/${order.transactionId}`;
-    const { body } = await tenant.alice.get(path);
-    expect(body).toMatchObject({
-      transactionId: order.transactionId,
-      orderId: order.orderId,
-      userId: 'alice',
-      eventId: event.id,
-      quantity: 1,
-      amountMinor: 2_500,
-      currency: 'EUR',
-      status: 'pending',
-    });
-    expect((await tenant.support.get(path)).body).toEqual(body);
-    for (const client of [tenant.bob, tenant.scanner, other.alice, other.admin]) {
-      expectProblem(await client.get(path), 404, 'not_found');
-    }
-  });
-
-  it('is not remembered while it is pending', async () => {
-    const { order } = await buyOne();
-    const path = `/transactions/${order.transactionId}`;
-    expect((await tenant.alice.get(path)).body).toMatchObject({ status: 'pending' });
-    await ctx.database.owner.query(
-      "update event_ticket_transactions set status = 'completed' where transaction_id = $1",
-      [order.transactionId],
-    );
-    expect((await tenant.alice.get(path)).body).toMatchObject({ status: 'completed' });
-    expectProblem(await tenant.bob.get(path), 404, 'not_found');
-    expectProblem(await other.admin.get(path), 404, 'not_found');
-  });
-});

@@ -3,11 +3,15 @@ import { type Actor, isStaff } from '../../platform/actor.ts';
 import { tenantKey } from '../../platform/cache.ts';
 import { notFound } from '../../platform/errors.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
+import { type OrderStatus, recordStatuses } from './order-state.ts';
 import type { TransactionView } from './schema.ts';
 
 const TTL_SECONDS = 60;
 
-/** The purchase record. Its buyer sees it, and staff. */
+/**
+ * The purchase record. Its buyer sees it, and staff. How it stands is told by the order, which changes in the commit
+ * that decides it; the record's own column follows by message. A decided record never changes, so only such are cached.
+ */
 export async function getTransaction(
   ctx: AppContext,
   actor: Actor,
@@ -32,10 +36,20 @@ async function read(
 ): Promise<TransactionView | undefined> {
   const row = await withTenant(ctx.db, actor.tenantId, (tx) =>
     tx
-      .selectFrom('event_ticket_transactions')
-      .selectAll()
-      .where('tenant_id', '=', actor.tenantId)
-      .where('transaction_id', '=', transactionId)
+      .selectFrom('event_ticket_transactions as t')
+      .innerJoin('orders as o', (join) =>
+        join.onRef('o.tenant_id', '=', 't.tenant_id').onRef('o.id', '=', 't.order_id'),
+      )
+      .leftJoin('order_state_transitions as d', (join) =>
+        join
+          .onRef('d.tenant_id', '=', 't.tenant_id')
+          .onRef('d.order_id', '=', 't.order_id')
+          .on('d.to_status', 'in', ['paid', 'failed']),
+      )
+      .selectAll('t')
+      .select(['o.status as orderStatus', 'd.at as decidedAt'])
+      .where('t.tenant_id', '=', actor.tenantId)
+      .where('t.transaction_id', '=', transactionId)
       .executeTakeFirst(),
   );
   return (
@@ -47,9 +61,9 @@ async function read(
       quantity: row.quantity,
       amountMinor: Number(row.amount_minor),
       currency: row.currency,
-      status: row.status as TransactionView['status'],
+      status: recordStatuses[row.orderStatus as OrderStatus],
       createdAt: row.created_at.toISOString(),
-      updatedAt: row.updated_at.toISOString(),
+      updatedAt: (row.decidedAt ?? row.created_at).toISOString(),
     }
   );
 }

@@ -9,3 +9,12 @@ export const orderSteps: Record<OrderStatus, readonly OrderStatus[]> = {
   cancelled: ['refunded'],
   refunded: [],
 };
+
+/** What the purchase record of an order says. Money that went back later does not undo the purchase. */
+export const recordStatuses: Record<OrderStatus, 'pending' | 'completed' | 'failed'> = {
+  pending: 'pending',
+  paid: 'completed',
+  failed: 'failed',
+  cancelled: 'completed',
+  refunded: 'completed',
+};
