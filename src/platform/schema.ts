@@ -511,7 +511,15 @@ export interface Tickets {
   seat_id: string | null;
   status: string;
   status_actor: string;
+  /**
+   * Where the scanner stood that brought the status.
+   */
+  status_gate: string | null;
   status_reason: string | null;
+  /**
+   * Of the chain transaction that brought the status. Like actor, reason and gate, every step writes it, with null where it has none.
+   */
+  status_signature: string | null;
   tenant_id: string;
   ticket_number: string;
   ticket_type_id: string;
@@ -548,7 +556,9 @@ export interface TicketStateTransitions {
   actor: string;
   at: Date;
   from_status: string;
+  gate: string | null;
   reason: string | null;
+  signature: string | null;
   tenant_id: string;
   ticket_id: string;
   to_status: string;

@@ -200,7 +200,16 @@ describe('GET /tickets', () => {
 
 describe('GET /tickets/{id}/history', () => {
   type History = {
-    items: { version: number; from: string; to: string; at: string; actor: string; reason: string | null }[];
+    items: {
+      version: number;
+      from: string;
+      to: string;
+      at: string;
+      actor: string;
+      reason: string | null;
+      signature: string | null;
+      gate: string | null;
+    }[];
   };
   const history = (id: string, client = tenant.alice) => client.get<History>(`/tickets/${id}/history`);
 
@@ -209,13 +218,22 @@ describe('GET /tickets/{id}/history', () => {
     const { status, body } = await history(id);
     expect(status).toBe(200);
     expect(body.items).toEqual([
-      { version: 1, from: 'reserved', to: 'sold', at: body.items[0]?.at, actor: 'jwt:alice', reason: null },
+      {
+        version: 1,
+        from: 'reserved',
+        to: 'sold',
+        at: body.items[0]?.at,
+        actor: 'jwt:alice',
+        reason: null,
+        signature: null,
+        gate: null,
+      },
     ]);
   });
 
-  it('holds every step in order, with who took it and why', async () => {
+  it('holds every step in order, with who took it, why, by which chain transaction and where', async () => {
     const { id, event } = await buyOne();
-    await putOnChain(ctx, id);
+    await putOnChain(ctx, id, { status_signature: 'a signature' });
     const { code } = (await tenant.alice.get<Code>(`/tickets/${id}/qr`)).body;
     await tenant.scanner.post('/tickets/validate', {
       qr: code,
@@ -226,13 +244,21 @@ describe('GET /tickets/{id}/history', () => {
     await tenant.support.post(`/tickets/${id}/revoke`, { reason: 'fraud', note: 'secret' }, { key: 'k' });
     const { body } = await history(id);
     expect(
-      body.items.map(({ version, from, to, actor, reason }) => [version, from, to, actor, reason]),
+      body.items.map((step) => [
+        step.version,
+        step.from,
+        step.to,
+        step.actor,
+        step.reason,
+        step.signature,
+        step.gate,
+      ]),
     ).toEqual([
-      [1, 'reserved', 'sold', 'jwt:alice', null],
-      [2, 'sold', 'minting', 'test', null],
-      [3, 'minting', 'active', 'test', null],
-      [4, 'active', 'checked_in', 'scan:jwt:gate-1', 'north'],
-      [5, 'checked_in', 'revoked', 'jwt:sam', 'fraud'],
+      [1, 'reserved', 'sold', 'jwt:alice', null, null, null],
+      [2, 'sold', 'minting', 'test', null, null, null],
+      [3, 'minting', 'active', 'test', null, 'a signature', null],
+      [4, 'active', 'checked_in', 'scan:jwt:gate-1', null, null, 'north'],
+      [5, 'checked_in', 'revoked', 'jwt:sam', 'fraud', null, null],
     ]);
     expect(JSON.stringify(body)).not.toContain('secret');
   });

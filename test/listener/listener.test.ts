@@ -130,7 +130,7 @@ describe('the listener', () => {
     await listener.stop();
   });
 
-  it('moves owner, holder and codes when a transfer is confirmed, and the state when it is final', async () => {
+  it('moves owner, holder and codes when a transfer is confirmed, and the ticket is active in new hands at once', async () => {
     const listener = world.startListener();
     const id = await mintedTicket();
     const before = await untilActive(id);
@@ -140,22 +140,27 @@ describe('the listener', () => {
       return row.user_id === 'bob' && row;
     });
     expect(after.owner_wallet).not.toBe(before.owner_wallet);
-    expect(after).toMatchObject({ owner_epoch: 2, chain_version: 2 });
+    expect(after).toMatchObject({ owner_epoch: 2, chain_version: 2, status: 'active' });
+    const bobs = await world.tenant.bob.get<{ items: TicketView[] }>('/tickets');
+    expect(bobs.body.items).toMatchObject([{ id, status: 'active' }]);
     const final = await world.until('the final state', async () => {
       const row = await ticketRow(id);
-      return row.status === 'active' && row.blockchain_sync_status === 'finalized' && row;
+      return row.blockchain_sync_status === 'finalized' && row;
     });
-    expect(final.user_id).toBe('bob');
-    const history = await query(
-      'select to_status from ticket_state_transitions where ticket_id = $1 order by version',
+    expect(final).toMatchObject({ user_id: 'bob', status: 'active', version: after.version });
+    const { body } = await world.tenant.bob.get<{ items: object[] }>(`/tickets/${id}/history`);
+    const [minted, moved] = await query(
+      `select tx_signature as signature from pending_transactions
+       where ticket_id = $1 and status = 'finalized' order by purpose`,
       [id],
     );
-    expect(history.map((row) => row.to_status)).toEqual([
-      'sold',
-      'minting',
-      'active',
-      'transferred',
-      'active',
+    const onChain = { actor: 'chain:listener', reason: null, gate: null };
+    expect(body.items).toMatchObject([
+      { from: 'reserved', to: 'sold', signature: null },
+      { from: 'sold', to: 'minting', signature: null },
+      { from: 'minting', to: 'active', ...onChain, ...minted },
+      { from: 'active', to: 'transferred', ...onChain, ...moved },
+      { from: 'transferred', to: 'active', ...onChain, ...moved },
     ]);
     expect((await world.tenant.alice.get(`/tickets/${id}`)).status).toBe(404);
     expect((await world.tenant.bob.get<TicketView>(`/tickets/${id}`)).body.userId).toBe('bob');

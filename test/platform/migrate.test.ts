@@ -100,3 +100,53 @@ it('says which database it cannot reach without the password that it tried', asy
   expect(error).toBeInstanceOf(Error);
   expect(JSON.stringify([error.message, error.stack])).not.toContain('c4n4ry');
 });
+
+it('moves signatures and gates of earlier steps out of their reasons, for every tenant, and nothing else', async () => {
+  const ownerUrl = await newDatabase();
+  const files = (await readdir(migrations)).filter((name) => name.endsWith('.sql'));
+  for (const name of files.filter((file) => file < '0017'))
+    await cp(`${migrations}/${name}`, `${folder}/${name}`);
+  await migrate({ ownerUrl, folder });
+  const signature =
+    '5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnbJLgp8uirBgmQpjKhoR4tjF3ZpRzrFmBV6UjKdiSZkQUW';
+  await query(
+    ownerUrl,
+    `insert into tickets (tenant_id, id, event_id, ticket_type_id, order_id, user_id, ticket_number, holder_name, status,
+       status_actor, price_minor, currency, created_at, updated_at)
+     select t, gen_random_uuid(), t, t, t, 'alice', n::text, 'Alice', 'sold', 'jwt:alice', 1, 'EUR', now(), now()
+     from (values (gen_random_uuid()), (gen_random_uuid())) tenants (t), generate_series(1, 3) n;
+     update tickets set status = 'minting', status_actor = 'worker:mint', version = 2;
+     update tickets set status = 'active', status_actor = 'chain:listener', status_reason = '${signature}', version = 3;
+     update tickets set status = 'checked_in', status_actor = 'scan:jwt:gate-1', status_reason = 'North', version = 4
+       where ticket_number = '2';
+     update tickets set status = 'refunded', status_actor = 'jwt:sam', status_reason = 'scan:North', version = 4
+       where ticket_number = '3';`,
+  );
+  for (const name of files) await cp(`${migrations}/${name}`, `${folder}/${name}`);
+  await migrate({ ownerUrl, folder });
+  const steps = await query(
+    ownerUrl,
+    `select distinct to_status as "to", reason, signature, gate from ticket_state_transitions order by 1`,
+  );
+  const none = { reason: null, signature: null, gate: null };
+  expect(steps).toEqual([
+    { ...none, to: 'active', signature },
+    { ...none, to: 'checked_in', gate: 'North' },
+    { ...none, to: 'minting' },
+    { ...none, to: 'refunded', reason: 'scan:North' },
+    { ...none, to: 'sold' },
+  ]);
+  const tickets = await query(
+    ownerUrl,
+    `select ticket_number as n, status_reason as reason, status_signature as signature, status_gate as gate, count(*)::integer
+     from tickets group by 1, 2, 3, 4 order by 1`,
+  );
+  expect(tickets).toEqual([
+    { ...none, n: '1', signature, count: 2 },
+    { ...none, n: '2', gate: 'North', count: 2 },
+    { ...none, n: '3', reason: 'scan:North', count: 2 },
+  ]);
+  const forced = `select count(*)::integer from pg_class where relforcerowsecurity
+    and relname in ('tickets', 'ticket_state_transitions')`;
+  expect(await query(ownerUrl, forced)).toEqual([{ count: 2 }]);
+});

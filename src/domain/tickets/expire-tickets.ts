@@ -68,7 +68,7 @@ async function expireSome(
   if (!event) return [];
   const { rows } = await sql<TicketRow>`
     update tickets t set status = 'expired', status_actor = 'worker:expiry', status_reason = 'event_over',
-      version = t.version + 1, updated_at = ${now}
+      status_signature = null, status_gate = null, version = t.version + 1, updated_at = ${now}
     where t.tenant_id = ${tenantId} and t.id in (
       select u.id from tickets u where u.tenant_id = ${tenantId} and u.event_id = ${eventId}
         and u.status in ('sold', 'minting', 'active', 'transferred')

@@ -24,6 +24,8 @@ export async function readHistory(ctx: AppContext, actor: Actor, input: { id: st
       at: row.at.toISOString(),
       actor: row.actor,
       reason: row.reason,
+      signature: row.signature,
+      gate: row.gate,
     })),
   };
 }

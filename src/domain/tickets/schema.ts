@@ -46,6 +46,11 @@ export const historyShape = z
         at: z.string(),
         actor: z.string(),
         reason: z.string().nullable(),
+        signature: z
+          .string()
+          .nullable()
+          .openapi({ description: 'Of the chain transaction that brought the step' }),
+        gate: z.string().nullable().openapi({ description: 'Where the ticket was scanned' }),
       }),
     ),
   })

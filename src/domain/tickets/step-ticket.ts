@@ -5,7 +5,8 @@ import type { Tickets } from '../../platform/schema.ts';
 import type { TenantTx } from '../../platform/tenant-tx.ts';
 import { canStep, type TicketStatus } from './ticket-state.ts';
 
-export type Step = { to: TicketStatus; actor: string; reason?: string | null };
+/** `signature` is that of the chain transaction behind the step. */
+export type Step = { to: TicketStatus; actor: string; reason?: string | null; signature?: string | null };
 
 /** Columns that may change together with a step. */
 export type TicketChange = Pick<
@@ -49,6 +50,8 @@ export async function stepTicket(
       status: step.to,
       status_actor: step.actor,
       status_reason: step.reason ?? null,
+      status_signature: step.signature ?? null,
+      status_gate: null,
       version: sql<number>`version + 1`,
       updated_at: now,
     })

@@ -16,8 +16,9 @@ const ENDS = ['cancelled', 'refunded', 'revoked', 'expired'] as const;
 
 /**
  * The legal steps of a ticket; the table `ticket_state_rules` holds the same and refuses the others.
- * `reserved` is a place in a hold, before the ticket exists. `transferred` is a change of owner that is confirmed and
- * not yet final. `active → minting` happens only when a fork dropped the mint.
+ * `reserved` is a place in a hold, before the ticket exists. `transferred` is a change of owner that the chain
+ * confirmed; the ticket is `active` again in the same transaction (`chain-steps.ts`). `active → minting` happens only
+ * when a fork dropped the mint.
  */
 export const ticketSteps: Record<TicketStatus, readonly TicketStatus[]> = {
   reserved: ['sold'],

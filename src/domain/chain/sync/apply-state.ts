@@ -3,9 +3,10 @@ import type { Message } from '../../../messages.ts';
 import type { TenantId } from '../../../platform/ids.ts';
 import { enqueue } from '../../../platform/outbox.ts';
 import type { TenantTx } from '../../../platform/tenant-tx.ts';
+import { chainSteps } from '../../tickets/chain-steps.ts';
 import type { TicketRow } from '../../tickets/queries.ts';
 import { stepTicket, type TicketChange } from '../../tickets/step-ticket.ts';
-import { canStep, isLive, type TicketStatus } from '../../tickets/ticket-state.ts';
+import { isLive, type TicketStatus } from '../../tickets/ticket-state.ts';
 import { findWallet } from '../../wallets/queries.ts';
 
 /** Where a ticket stands on the chain. */
@@ -49,22 +50,15 @@ export async function applyState(tx: TenantTx, change: Change): Promise<'applied
     ? { user_id: newOwner.userId, holder_name: newOwner.name, owner_epoch: ticket.owner_epoch + 1 }
     : {};
 
-  const to = nextStatus(ticket.status as TicketStatus, state, fresh, newOwner !== undefined);
-  if (to === undefined) await updateCopy(tx, tenantId, now, ticket.id, { ...copy, ...moved });
-  else {
-    let current = { id: ticket.id, status: ticket.status, version: ticket.version };
-    if (ticket.status === 'sold') {
-      const version = await stepTicket(tx, tenantId, now, current, { to: 'minting', actor: ACTOR });
-      current = { ...current, status: 'minting', version };
-    }
-    await stepTicket(
-      tx,
-      tenantId,
-      now,
-      current,
-      { to, actor: ACTOR, reason: signature },
-      { ...copy, ...moved },
-    );
+  const sighting = { status: state.status, fresh, moved: newOwner !== undefined };
+  const steps = chainSteps(ticket.status as TicketStatus, sighting);
+  if (steps.length === 0) await updateCopy(tx, tenantId, now, ticket.id, { ...copy, ...moved });
+  let { status, version } = ticket;
+  for (const [i, to] of steps.entries()) {
+    const from = { id: ticket.id, status, version };
+    const change = i === steps.length - 1 ? { ...copy, ...moved } : {};
+    version = await stepTicket(tx, tenantId, now, from, { to, actor: ACTOR, signature }, change);
+    status = to;
   }
 
   const { event_id: eventId, user_id: userId } = ticket;
@@ -97,20 +91,6 @@ function catchUp(ticket: TicketRow, state: ChainState, fresh: boolean): Message[
   if (status === 'checked_in') return [{ kind: 'ticket.check_in', body: { ticketId, eventId } }];
   if (isLive(status as TicketStatus)) return [];
   return [{ kind: 'ticket.revoke', body: { ticketId, eventId, reason: status_reason ?? 'other' } }];
-}
-
-/** Undefined when the ticket stays where it is in the database and only its copy of the chain moves on. */
-function nextStatus(
-  from: TicketStatus,
-  state: ChainState,
-  fresh: boolean,
-  moved: boolean,
-): TicketStatus | undefined {
-  const wanted: TicketStatus | undefined =
-    state.status === 'revoked' ? 'revoked' : fresh ? 'active' : moved ? 'transferred' : undefined;
-  if (wanted === undefined || wanted === from) return undefined;
-  const start = from === 'sold' ? 'minting' : from;
-  return canStep(start, wanted) ? wanted : undefined;
 }
 
 async function findNewOwner(
