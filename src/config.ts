@@ -83,6 +83,7 @@ const schema = z.object({
   JWT_PUBLIC_KEYS: keySet.optional(),
   JWT_SECRET: z.string().min(32).optional(),
 
+  DOORS_OPEN_MINUTES_BEFORE: z.coerce.number().int().min(0).max(10_080).default(180),
   QR_MASTER_KEYS: keyRing.optional(),
   PAYMENT_PROVIDER: z.enum(['test', 'stripe']).default('test'),
   ALLOW_TEST_PAYMENTS: flag.default(false),

@@ -116,7 +116,8 @@ describe('a good code', () => {
       from: 'active',
       to: 'checked_in',
       actor: 'scan:jwt:gate-1',
-      reason: 'North',
+      reason: null,
+      gate: 'North',
     });
     expect(
       await query(
@@ -165,7 +166,8 @@ describe('a second entry', () => {
     const pass = await onePass({ type: { maxEntries: 2 } });
     expect((await scan(pass)).ticket?.flags).toEqual([]);
     expect(await scan(pass)).toMatchObject({ reason: 'already_used' });
-    expect(await scan(pass, { direction: 'exit' })).toMatchObject({ status: 'ok' });
+    const wayOut = await scan(pass, { direction: 'exit' });
+    expect(wayOut).toMatchObject({ status: 'ok', explanation: 'Goodbye.' });
     expect(await scan(pass, { direction: 'exit' })).toMatchObject({ reason: 'rules' });
     expect((await scan(pass)).ticket?.flags).toEqual(['re_entry']);
     await scan(pass, { direction: 'exit' });
@@ -568,6 +570,58 @@ describe('the time', () => {
     expect(await scan(pass)).toMatchObject({ reason: 'expired' });
     await moveEvent(pass.eventId, "ends_at = now() + interval '1 minute'");
     expect(await scan(pass)).toMatchObject({ status: 'ok' });
+  });
+
+  it('has come three hours before the start when the event does not say when its doors open', async () => {
+    const day = 24 * HOUR;
+    const startsAt = Date.now() + day;
+    const pass = await onePass({
+      event: {
+        startsAt: new Date(startsAt).toISOString(),
+        endsAt: new Date(startsAt + HOUR).toISOString(),
+      },
+    });
+    expect((await tenant.alice.get(`/events/${pass.eventId}`)).body).toMatchObject({ doorsOpenAt: null });
+    const nonce = randomUUID();
+    expect(await scan(pass, { nonce })).toMatchObject({
+      status: 'error',
+      reason: 'not_yet_valid',
+      explanation: 'The doors are not open yet.',
+      ticket: { id: pass.id },
+    });
+    expect(await scan(pass, { direction: 'exit' })).toMatchObject({ reason: 'rules' });
+    expect((await tenant.alice.get(`/tickets/${pass.id}`)).body).toMatchObject({ status: 'active' });
+    await moveEvent(pass.eventId, "starts_at = now() + interval '3 hours 1 minute'");
+    expect(await scan(pass, { nonce })).toMatchObject({ reason: 'not_yet_valid' });
+    await moveEvent(pass.eventId, "starts_at = now() + interval '2 hours 59 minutes'");
+    expect(await scan(pass, { nonce })).toMatchObject({ status: 'ok', replayed: false });
+    expect(await entriesOf(pass.id)).toHaveLength(1);
+  });
+
+  it('that the event says goes before the three hours, both ways', async () => {
+    const inHours = (hours: number) => new Date(Date.now() + hours * HOUR).toISOString();
+    const early = await onePass({
+      event: { doorsOpenAt: inHours(-1), startsAt: inHours(30), endsAt: inHours(33) },
+    });
+    expect(await scan(early)).toMatchObject({ status: 'ok' });
+    const late = await onePass({
+      event: { doorsOpenAt: inHours(0.9), startsAt: inHours(1), endsAt: inHours(3) },
+    });
+    expect(await scan(late)).toMatchObject({ reason: 'not_yet_valid' });
+  });
+
+  it('is as long before the start as the installation says', async () => {
+    const config = { ...ctx.config, DOORS_OPEN_MINUTES_BEFORE: 60 };
+    const strict = await createTestTenant(ctx, createApp({ ...ctx, config }), 'One hour');
+    const { event, type } = await openSale(strict);
+    const order = await buy(strict.alice, type);
+    const id = order.tickets[0]?.id ?? '';
+    await putOnChain(ctx, id);
+    const code = await codeOf(id, strict.alice);
+    const pass = { id, eventId: event.id, code };
+    expect(await scan(pass, {}, strict.scanner)).toMatchObject({ reason: 'not_yet_valid' });
+    await moveEvent(event.id, "starts_at = now() + interval '59 minutes'");
+    expect(await scan(pass, {}, strict.scanner)).toMatchObject({ status: 'ok' });
   });
 
   it('is ours and not what the device says', async () => {

@@ -59,7 +59,7 @@ export function createValidateTicket(ctx: AppContext, keys: CodeKeyRing): Valida
     const row = await lanes.submit(`${tenantId}:${input.eventId}`, scan);
     ctx.metrics.scans.inc({ verdict: row.reason ?? 'ok' });
     if (row.result === 'ok' && ticket && !row.replayed) await publishTicket(ctx, tenantId, ticket.id);
-    return toVerdict(row, ticket);
+    return toVerdict(row, ticket, input.direction);
   };
 }
 
@@ -104,8 +104,8 @@ async function admit(ctx: AppContext, tenantId: TenantId, scans: Scan[]): Promis
   }));
   return callFunction<Row>(ctx.db, {
     name: 'admit_scans',
-    text: 'select * from admit_scans($1, $2, $3)',
-    values: [tenantId, ctx.clock.now(), JSON.stringify(requests)],
+    text: 'select * from admit_scans($1, $2, $3, make_interval(mins => $4))',
+    values: [tenantId, ctx.clock.now(), JSON.stringify(requests), ctx.config.DOORS_OPEN_MINUTES_BEFORE],
   });
 }
 
@@ -130,11 +130,17 @@ const explanations: Record<ScanReason, string> = {
   error: 'The ticket could not be checked; scan it again.',
 };
 
-function toVerdict(row: Row, ticket: ScannedTicket | undefined): Verdict {
+const greetings = { entry: 'Welcome.', exit: 'Goodbye.' } as const;
+
+function toVerdict(
+  row: Row,
+  ticket: ScannedTicket | undefined,
+  direction: ValidateInput['direction'],
+): Verdict {
   return {
     status: row.result,
     reason: row.reason,
-    explanation: row.reason ? explanations[row.reason] : 'Welcome.',
+    explanation: row.reason ? explanations[row.reason] : greetings[direction],
     scanId: row.scan_id,
     replayed: row.replayed,
     ticket: ticket

@@ -41,7 +41,10 @@ const eventFields = {
   venueAddress: text(500).default(''),
   startsAt: instant,
   endsAt: instant,
-  doorsOpenAt: instant.nullish(),
+  doorsOpenAt: instant.nullish().openapi({
+    description:
+      'From when on tickets are admitted. Left out, that is a while before the start: 3 hours, unless the installation says otherwise',
+  }),
   currency,
   transferPolicy: z.enum(transferPolicies).default('open'),
   resaleCapBps: z
