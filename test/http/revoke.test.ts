@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../src/api/app.ts';
+import { verifyCounter } from '../../src/domain/inventory/verify-counter.ts';
+import type { BookingView } from '../../src/domain/payments/schema.ts';
 import type { TicketView } from '../../src/domain/tickets/schema.ts';
+import { toTenantId } from '../../src/platform/ids.ts';
 import { buy, changeTicket, openSale, putOnChain } from '../support/samples.ts';
 import {
   type Client,
@@ -14,10 +17,13 @@ import { digestDatabase, expectProblem } from './support/problems.ts';
 
 let ctx: TestContext;
 let tenant: TestTenant;
+let other: TestTenant;
 
 beforeAll(async () => {
   ctx = await createTestContext();
-  tenant = await createTestTenant(ctx, createApp(ctx));
+  const app = createApp(ctx);
+  tenant = await createTestTenant(ctx, app);
+  other = await createTestTenant(ctx, app, 'Other');
 });
 afterAll(() => ctx.close());
 
@@ -88,7 +94,7 @@ describe('POST /tickets/{id}/revoke', () => {
     expect(JSON.stringify(body)).not.toContain('two of one');
   });
 
-  it.each(['refunded', 'cancelled', 'fraud', 'duplicate', 'other'])('takes the reason %s', async (reason) => {
+  it.each(['fraud', 'duplicate', 'other'])('takes the reason %s', async (reason) => {
     const { id } = await activeTicket();
     expect((await revoke(id, { reason }, tenant.organiser)).body).toMatchObject({ status: 'revoked' });
   });
@@ -172,5 +178,132 @@ describe('POST /tickets/{id}/revoke', () => {
       'forbidden',
     );
     expect((await revoke(id, { reason: 'fraud' }, tenant.admin)).status).toBe(200);
+  });
+});
+
+describe('revoking as refunded or cancelled', () => {
+  const query = async (text: string, ...values: unknown[]) =>
+    (await ctx.database.owner.query(text, values)).rows;
+  const proof = (ticketTypeId: string) => verifyCounter(ctx, toTenantId(tenant.tenantId), { ticketTypeId });
+  const sold = async (typeId: string) =>
+    (await query('select sold, held from inventory where ticket_type_id = $1', typeId))[0];
+  const refund = (orderId: string, ticketIds: string[], client = tenant.support, key = randomUUID()) =>
+    client.post<BookingView & { code: string }>(
+      `/orders/${orderId}/refund`,
+      { reason: 'rain', ticketIds },
+      { key },
+    );
+
+  it.each(['refunded', 'cancelled'])('%s changes nothing and names the call that does it', async (reason) => {
+    const { type } = await openSale(tenant);
+    const order = await buy(tenant.alice, type);
+    const id = order.tickets[0]?.id ?? '';
+    const before = await digestDatabase(ctx);
+    const refused = await revoke(id, { reason });
+    expectProblem(refused, 409, 'refund_instead');
+    expect(refused.body).toMatchObject({
+      detail: expect.stringContaining('POST /api/orders/{orderId}/refund'),
+      orderId: order.orderId,
+      ticketIds: [id],
+    });
+    expect(await digestDatabase(ctx)).toBe(before);
+  });
+
+  it('is paid back by the call that it names, and everything follows', async () => {
+    const { event, type } = await openSale(tenant, { type: { capacity: 2 } });
+    const order = await buy(tenant.alice, type, { quantity: 2 });
+    const [first = '', second = ''] = order.tickets.map(({ id }) => id);
+    for (const id of [first, second]) await putOnChain(ctx, id);
+    const code = await codeOf(first);
+
+    const { body: refusal } = await tenant.support.post<{ orderId: string; ticketIds: string[] }>(
+      `/tickets/${first}/revoke`,
+      { reason: 'refunded' },
+      { key: randomUUID() },
+    );
+    const part = await refund(refusal.orderId, refusal.ticketIds);
+    expect(part).toMatchObject({
+      status: 200,
+      body: { status: 'paid', refunds: [{ amountMinor: 2_500, status: 'requested' }] },
+    });
+    expect((await tenant.alice.get(`/tickets/${first}`)).body).toMatchObject({ status: 'refunded' });
+    expect(await scan(code, event.id)).toMatchObject({ reason: 'refunded' });
+    expect(await sold(type.id)).toEqual({ sold: 1, held: 0 });
+    expect(await proof(type.id)).toBe('proven');
+    expect((await tenant.bob.get(`/events/${event.id}/availability`)).body.ticketTypes).toMatchObject([
+      { available: 1 },
+    ]);
+    expect((await buy(tenant.bob, type)).tickets, 'the place is free').toHaveLength(1);
+    expect(
+      await query(
+        `select m -> 'body' ->> 'reason' as reason from outbox, jsonb_array_elements(messages::jsonb) m
+         where m ->> 'kind' = 'ticket.revoked' and m -> 'body' ->> 'ticketId' = $1`,
+        first,
+      ),
+      'the chain hears of it',
+    ).toEqual([{ reason: 'refunded' }]);
+
+    expect((await refund(order.orderId, [second])).body).toMatchObject({
+      status: 'refunded',
+      refunds: [{ amountMinor: 2_500 }, { amountMinor: 2_500 }],
+    });
+    expect((await tenant.alice.get(`/bookings/${order.orderId}`)).body).toMatchObject({ status: 'refunded' });
+    expect(await sold(type.id)).toEqual({ sold: 1, held: 0 });
+    expect(await proof(type.id)).toBe('proven');
+  });
+
+  it('is refused again when it comes again, under the same key and under another, also after the refund', async () => {
+    const { type } = await openSale(tenant);
+    const order = await buy(tenant.alice, type);
+    const id = order.tickets[0]?.id ?? '';
+    const key = randomUUID();
+    for (const again of [key, key, randomUUID()])
+      expectProblem(await revoke(id, { reason: 'cancelled' }, tenant.support, again), 409, 'refund_instead');
+    expect((await refund(order.orderId, [id])).status).toBe(200);
+    expectProblem(await revoke(id, { reason: 'cancelled' }, tenant.support, key), 409, 'refund_instead');
+    expect((await refund(order.orderId, [id])).body).toMatchObject({ code: 'order_not_paid' });
+    expect(
+      await query('select amount_minor::integer from refunds where order_id = $1', order.orderId),
+    ).toEqual([{ amount_minor: 2_500 }]);
+    // A refusal is not remembered, so the key is still free for a revocation that is possible.
+    const next = await activeTicket();
+    expect((await revoke(next.id, { reason: 'fraud' }, tenant.support, key)).status).toBe(200);
+  });
+
+  it('tells another tenant and a buyer nothing of the order', async () => {
+    const { id } = await activeTicket();
+    for (const client of [other.support, other.admin])
+      expectProblem(await revoke(id, { reason: 'refunded' }, client), 404, 'not_found');
+    for (const client of [tenant.alice, tenant.scanner])
+      expectProblem(await revoke(id, { reason: 'refunded' }, client), 403, 'forbidden');
+  });
+
+  it('for fraud and a refund in the same moment end the ticket once, by the one or by the other', async () => {
+    for (let i = 0; i < 12; i++) {
+      const { type } = await openSale(tenant, { type: { capacity: 1 } });
+      const order = await buy(tenant.alice, type);
+      const id = order.tickets[0]?.id ?? '';
+      const calls = [() => revoke(id), () => refund(order.orderId, [id])];
+      if (i % 2) calls.reverse();
+      const answers = await Promise.all(calls.map((call) => call()));
+      if (i % 2) answers.reverse();
+      const [revoked, refunded] = answers;
+      expect([revoked?.status, refunded?.status].toSorted()).toEqual([200, 409]);
+      const won = revoked?.status === 200 ? 'revoked' : 'refunded';
+      const steps = await query(
+        "select to_status from ticket_state_transitions where ticket_id = $1 and to_status <> 'sold'",
+        id,
+      );
+      expect(steps).toEqual([{ to_status: won }]);
+      const money = await query(
+        'select coalesce(sum(amount_minor), 0)::integer as promised from refunds where order_id = $1',
+        order.orderId,
+      );
+      expect(money).toEqual([{ promised: won === 'refunded' ? 2_500 : 0 }]);
+      expect(await sold(type.id)).toEqual({ sold: won === 'refunded' ? 0 : 1, held: 0 });
+      expect(await proof(type.id)).toBe('proven');
+      const { body } = await tenant.alice.get(`/bookings/${order.orderId}`);
+      expect(body).toMatchObject({ status: won === 'refunded' ? 'refunded' : 'paid' });
+    }
   });
 });

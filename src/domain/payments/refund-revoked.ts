@@ -7,7 +7,10 @@ import { leftToRefund, requestRefund } from './request-refund.ts';
 /** Reasons for which a revoked ticket is paid back; a fraud is not. */
 const PAID_BACK = ['cancelled', 'refunded'];
 
-/** Pays the share of a ticket back that staff revoked for the buyer's sake. Tickets that a refund ended are no concern here. */
+/**
+ * Pays the share of a ticket back that staff revoked for the buyer's sake when that was still possible: today they are
+ * sent to the refund. Tickets that a refund ended are no concern here.
+ */
 export async function refundRevoked(
   ctx: Pick<AppContext, 'clock'>,
   tx: TenantTx,

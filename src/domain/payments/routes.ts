@@ -63,6 +63,8 @@ const refund = createRoute({
   path: '/orders/{id}/refund',
   tags,
   summary: 'Refund an order, some of its tickets, or an amount',
+  description:
+    'The only call that pays single tickets back: they are dead at the gates and their places on sale again with the answer, and revoked on chain soon after. When no ticket of the order is left, the order is refunded.',
   request: { params: idParam, headers: idempotencyHeader, body: body(refundInput) },
   responses: {
     200: answer(bookingShape, 'Promised; a worker pays'),

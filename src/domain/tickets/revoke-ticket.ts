@@ -1,7 +1,7 @@
 import type { AppContext } from '../../context.ts';
 import { type Actor, actorName, requireRole } from '../../platform/actor.ts';
 import { recordAudit } from '../../platform/audit.ts';
-import { notFound } from '../../platform/errors.ts';
+import { DomainError, notFound } from '../../platform/errors.ts';
 import { idempotently } from '../../platform/idempotency.ts';
 import { enqueue } from '../../platform/outbox.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
@@ -10,7 +10,11 @@ import { findTicket, lockTicket, showTicket, type TicketRow } from './queries.ts
 import type { RevokeInput, TicketView } from './schema.ts';
 import { stepTicket } from './step-ticket.ts';
 
-/** The ticket is dead at every gate from this commit on; the chain follows by message. */
+/**
+ * The ticket is dead at every gate from this commit on; the chain follows by message. Nothing is paid back and the place
+ * stays taken: that is what a refund is for, which locks counters and order before the ticket.
+ * @throws DomainError conflict when the reason asks for a refund, or the ticket has ended
+ */
 export async function revokeTicket(
   ctx: AppContext,
   actor: Actor,
@@ -25,6 +29,7 @@ export async function revokeTicket(
     idempotently(tx, key, now, async () => {
       const ticket = await lockTicket(tx, tenantId, input.id);
       if (!ticket) throw notFound('ticket');
+      if (input.reason === 'refunded' || input.reason === 'cancelled') throw refundInstead(ticket);
       await stepTicket(tx, tenantId, now, ticket, {
         to: 'revoked',
         actor: actorName(actor),
@@ -48,4 +53,12 @@ export async function revokeTicket(
   );
   await publishTicket(ctx, tenantId, input.id);
   return body as TicketView;
+}
+
+function refundInstead(ticket: TicketRow): DomainError {
+  const message =
+    'Revoking pays nothing back and frees no place: refund the ticket with POST /api/orders/{orderId}/refund and its id in ticketIds.';
+  return new DomainError('conflict', 'refund_instead', message, {
+    extra: { orderId: ticket.order_id, ticketIds: [ticket.id] },
+  });
 }

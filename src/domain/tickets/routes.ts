@@ -64,6 +64,8 @@ const revoke = createRoute({
   path: '/tickets/{id}/revoke',
   tags,
   summary: 'Revoke a ticket: dead at the gates at once, on chain soon after',
+  description:
+    'Nothing is paid back and the place stays taken. To pay a ticket back and put its place on sale again, call POST /api/orders/{id}/refund with ticketIds; to call a whole order off, DELETE /api/bookings/{id}.',
   request: { params: idParam, headers: idempotencyHeader, body: body(shapes.revokeInput) },
   responses: {
     200: answer(shapes.ticketShape, 'The ticket'),

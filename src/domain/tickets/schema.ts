@@ -69,7 +69,10 @@ export const codeShape = z
 
 export const revokeInput = z
   .strictObject({
-    reason: z.enum(['refunded', 'cancelled', 'fraud', 'duplicate', 'other']),
+    reason: z.enum(['refunded', 'cancelled', 'fraud', 'duplicate', 'other']).openapi({
+      description:
+        'With fraud, duplicate and other no money goes back and the place stays taken. refunded and cancelled are refused with refund_instead, which names the order to refund',
+    }),
     note: text(500).optional(),
   })
   .openapi('RevokeInput');
