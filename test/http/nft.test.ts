@@ -205,9 +205,13 @@ describe('GET /nft/{mint}/image.svg', () => {
     const { mint } = await mintFor({ title: hostile, venue: hostile, type: hostile, seat: hostile });
     const { body } = await image(mint);
     const drawn = elements(parseXml(body));
-    expect(drawn.map(({ name }) => name)).toEqual(clean.map(({ name }) => name));
-    for (const [i, { attributes }] of drawn.entries()) {
-      expect(Object.keys(attributes)).toEqual(Object.keys(clean[i]?.attributes ?? {}));
+    // A long text has more lines than a short one; apart from that the pictures are made of the same.
+    const shapes = (all: XmlElement[]) =>
+      all.map(({ name, attributes }) => [name, ...Object.keys(attributes)].join(' '));
+    expect([...new Set(shapes(drawn))]).toEqual([...new Set(shapes(clean))]);
+    const others = (all: XmlElement[]) => shapes(all.filter(({ name }) => name !== 'text'));
+    expect(others(drawn)).toEqual(others(clean));
+    for (const { attributes } of drawn) {
       for (const value of Object.values(attributes)) {
         if (value !== drawn[0]?.attributes['aria-label'])
           expect(value).not.toMatch(/script|href|127\.0\.0\.1/);
@@ -220,8 +224,12 @@ describe('GET /nft/{mint}/image.svg', () => {
   it('cuts what is too long to draw between characters', async () => {
     const { mint } = await mintFor({ title: '🎭'.repeat(100), venue: 'é'.repeat(200) });
     const texts = elements(parseXml((await image(mint)).body)).map(({ text }) => text);
-    expect(texts).toContain(`${'🎭'.repeat(33)}…`);
-    expect(texts).toContain(`${'é'.repeat(39)}…`);
+    expect(texts.filter((text) => text.startsWith('🎭'))).toEqual([
+      '🎭'.repeat(14),
+      '🎭'.repeat(14),
+      `${'🎭'.repeat(13)}…`,
+    ]);
+    expect(texts).toContain(`${'é'.repeat(35)}…`);
   });
 
   it('draws the ticket of the type that was bought', async () => {
