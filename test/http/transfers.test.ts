@@ -505,7 +505,9 @@ describe('on the chain', () => {
     expect(await outcome((await give(id, { toUserId: 'bob' }, people.alice)).body.id)).toMatchObject({
       status: 'completed',
     });
-    await active();
+    expect((await people.bob.get(`/tickets/${id}`)).body, 'before it is final').toMatchObject({
+      status: 'active',
+    });
     const second = await codeOf(id, people.bob);
     expect(await outcome((await give(id, { toUserId: 'alice' }, people.bob)).body.id)).toMatchObject({
       status: 'completed',
