@@ -127,7 +127,7 @@ describe.each(Object.entries(ways))('buying %s', (_name, prepare) => {
     });
     expect(await tenant.alice.get(`/transactions/${order.transactionId}`)).toMatchObject({
       status: 200,
-      body: { orderId: order.orderId, amountMinor: 5_000, status: 'pending' },
+      body: { orderId: order.orderId, amountMinor: 5_000, status: 'completed' },
     });
   });
 
