@@ -52,8 +52,8 @@ function claimTickets(tenantId: TenantId, places: readonly { ticketId: string }[
       for no key update of t`.execute(tx);
     const claimed = rows.map(({ id }) => id);
     await sql`update tickets
-      set status = 'minting', status_actor = 'worker:mint', status_reason = null, version = version + 1,
-        blockchain_sync_status = 'pending', updated_at = ${now}
+      set status = 'minting', status_actor = 'worker:mint', status_reason = null, status_signature = null,
+        status_gate = null, version = version + 1, blockchain_sync_status = 'pending', updated_at = ${now}
       where tenant_id = ${tenantId} and id = any(${claimed}::uuid[]) and status = 'sold'`.execute(tx);
     await sql`delete from parked_jobs
       where tenant_id = ${tenantId} and purpose = 'mint' and subject_id = any(${claimed}::uuid[])`.execute(
