@@ -12,15 +12,30 @@ const P_LIMBS = limbsOf(P, new Float64Array(LIMBS));
  * bigint alone, which finding addresses, and so building mints, consists of.
  */
 export function isOnCurve(bytes: Uint8Array): boolean {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, 32);
-  const y =
-    view.getBigUint64(0, true) |
-    (view.getBigUint64(8, true) << 64n) |
-    (view.getBigUint64(16, true) << 128n) |
-    ((view.getBigUint64(24, true) & 0x7fffffffffffffffn) << 192n);
+  const y = yOf(bytes);
   const y2 = (y * y) % P;
   const value = ((y2 - 1n) * (D * y2 + 1n)) % P;
   return isSquare(value < 0n ? value + P : value);
+}
+
+/**
+ * Whether 32 bytes are one of the few points that come to nothing within eight steps: of order 1, 2 and 4, whose y is 1,
+ * -1 and 0, or of order 8, where dy⁴ + 2y² = 1.
+ */
+export function hasSmallOrder(bytes: Uint8Array): boolean {
+  const y = yOf(bytes) % P;
+  const y2 = (y * y) % P;
+  return y === 0n || y2 === 1n || (D * y2 * y2 + 2n * y2) % P === 1n;
+}
+
+function yOf(bytes: Uint8Array): bigint {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 32);
+  return (
+    view.getBigUint64(0, true) |
+    (view.getBigUint64(8, true) << 64n) |
+    (view.getBigUint64(16, true) << 128n) |
+    ((view.getBigUint64(24, true) & 0x7fffffffffffffffn) << 192n)
+  );
 }
 
 /**

@@ -1,4 +1,5 @@
 import { type Address, NO_ADDRESS } from './addresses.ts';
+import { UnreadableTransactionError } from './unreadable-transaction-error.ts';
 import type { Fields } from './wire.ts';
 
 /** An instruction of the program as it ran, with the event that it wrote to the logs, if that was found. */
@@ -14,7 +15,10 @@ export type Ran = {
 /** An account of a transaction that succeeded, so that it must have been there. */
 export function accountOf(ran: Ran, name: string): Address {
   const address = ran.accounts[name];
-  if (address === undefined) throw new Error(`${ran.name} at ${ran.path} ran without the account ${name}`);
+  if (address === undefined) {
+    const what = `${ran.name} at ${ran.path} ran without the account ${name}`;
+    throw new UnreadableTransactionError('malformed', what);
+  }
   return address;
 }
 

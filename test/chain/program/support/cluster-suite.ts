@@ -17,12 +17,14 @@ import { revoke } from '../../../../programs-client/instructions/revoke.ts';
 import { transferTicket } from '../../../../programs-client/instructions/transfer-ticket.ts';
 import { ticketAddresses } from '../../../../programs-client/pdas.ts';
 import { decodeProgramError } from '../../../../programs-client/program-errors.ts';
+import { readBase64Transaction } from '../../../../programs-client/read-base64-transaction.ts';
 import { verifyTicket } from '../../../../programs-client/verify-ticket.ts';
+import { verifyTransaction } from '../../../../programs-client/verify-transaction.ts';
 import { PROGRAM } from './chain.ts';
 import { sale } from './scenarios.ts';
 import { byAcme } from './special-attacks.ts';
 import type { Cluster } from './surfpool.ts';
-import { fund, land, rawTransaction } from './whole-path.ts';
+import { base64Transaction, fund, land, landWithTable, rawTransaction } from './whole-path.ts';
 import { ACME, id16, mintOf, people, SHOW } from './world.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -99,9 +101,31 @@ export function clusterSuite(start: () => Promise<Cluster>): void {
       const raw = await rawTransaction(cluster.connection, signature, encoding);
       expect(decodeEntries(PROGRAM, raw)).toEqual(entries);
     }
+    const signed = readBase64Transaction(await base64Transaction(cluster.connection, signature));
+    expect(decodeEntries(PROGRAM, signed)).toEqual(entries);
+    const { signatures, signers } = verifyTransaction(signed.raw);
+    expect(signatures[0]).toBe(signature);
+    expect(signers).toEqual([feePayer.address, payer.address, alice.address]);
     const options = { commitment: 'confirmed', maxSupportedTransactionVersion: 0 } as const;
     const parsed = await cluster.connection.getParsedTransaction(signature, options);
     expect(parsed && decodeEntries(PROGRAM, parsed)).toEqual(entries);
+  });
+
+  it('tells the entries of a transaction that loads its accounts from a table', async () => {
+    const instruction = transferTicket(PROGRAM, {
+      ...on,
+      index: 0,
+      holder: bob.address,
+      to: alice.address,
+    });
+    const sent = await landWithTable(cluster.connection, instruction, [feePayer, payer, bob]);
+    const entry = { kind: 'ticket_transferred', complete: true, version: 3, from: bob.address };
+    expect(sent.entries).toMatchObject([{ ...entry, to: alice.address }]);
+    const signed = readBase64Transaction(await base64Transaction(cluster.connection, sent.signature));
+    expect(decodeEntries(PROGRAM, signed)).toEqual(sent.entries);
+    const { version, staticKeys, signatures } = verifyTransaction(signed.raw);
+    expect([version, signatures[0]]).toEqual([0, sent.signature]);
+    expect(staticKeys).not.toContain(SHOW);
   });
 
   it('walks a ticket through resale, reissue and check-in, and verifies it on the way', async () => {

@@ -1,15 +1,18 @@
 /** A ticket's life over JSON-RPC alone, the same on every kind of cluster. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  AddressLookupTableProgram,
   type Connection,
   LAMPORTS_PER_SOL,
   PublicKey,
   type TransactionInstruction,
+  TransactionMessage,
   type VersionedTransactionResponse,
 } from '@solana/web3.js';
 import { decodeEntries } from '../../../../programs-client/decode-entries.ts';
 import type { Entry } from '../../../../programs-client/entries.ts';
 import type { TransactionLike } from '../../../../programs-client/flatten-transaction.ts';
+import type { Base64Transaction } from '../../../../programs-client/read-base64-transaction.ts';
 import { attachSignatures, compileMessage } from '../../../../programs-client/send.ts';
 import type { Actor } from './actors.ts';
 import { PROGRAM } from './chain.ts';
@@ -32,6 +35,38 @@ export async function land(
   return { signature, transaction, entries: decodeEntries(PROGRAM, transaction) };
 }
 
+/** The same as a message of version 0 that names what does not sign by a lookup table, which is made for it. */
+export async function landWithTable(
+  connection: Connection,
+  instruction: TransactionInstruction,
+  signers: [Actor, ...Actor[]],
+): Promise<Landed> {
+  const payer = new PublicKey(signers[0].address);
+  const recentSlot = (await connection.getSlot('finalized')) - 1;
+  const [create, table] = AddressLookupTableProgram.createLookupTable({
+    authority: payer,
+    payer,
+    recentSlot,
+  });
+  const addresses = instruction.keys.filter(({ isSigner }) => !isSigner).map(({ pubkey }) => pubkey);
+  const extended = { lookupTable: table, authority: payer, payer, addresses };
+  const made = await land(
+    connection,
+    [create, AddressLookupTableProgram.extendLookupTable(extended)],
+    [signers[0]],
+  );
+  // A table can be used from the slot after its change on.
+  while ((await connection.getSlot('confirmed')) <= made.transaction.slot + 1) await sleep(30);
+  const { value } = await connection.getAddressLookupTable(table);
+  const { blockhash } = await connection.getLatestBlockhash();
+  const plan = { payerKey: payer, recentBlockhash: blockhash, instructions: [instruction] };
+  const message = new TransactionMessage(plan).compileToV0Message(value === null ? [] : [value]).serialize();
+  const signatures = Object.fromEntries(signers.map((one) => [one.address, one.sign(message)]));
+  const signature = await connection.sendRawTransaction(attachSignatures(message, signatures));
+  const transaction = await confirmed(connection, signature);
+  return { signature, transaction, entries: decodeEntries(PROGRAM, transaction) };
+}
+
 async function confirmed(connection: Connection, signature: string): Promise<VersionedTransactionResponse> {
   const options = { commitment: 'confirmed', maxSupportedTransactionVersion: 0 } as const;
   for (let attempt = 0; attempt < 300; attempt++) {
@@ -48,13 +83,25 @@ export async function rawTransaction(
   signature: string,
   encoding: 'json' | 'jsonParsed',
 ): Promise<TransactionLike> {
+  return (await askFor(connection, signature, encoding)) as TransactionLike;
+}
+
+/** The same with the bytes that were signed in place of a message. */
+export async function base64Transaction(
+  connection: Connection,
+  signature: string,
+): Promise<Base64Transaction> {
+  return (await askFor(connection, signature, 'base64')) as Base64Transaction;
+}
+
+async function askFor(connection: Connection, signature: string, encoding: string): Promise<unknown> {
   const options = { encoding, commitment: 'confirmed', maxSupportedTransactionVersion: 0 };
   const response = await fetch(connection.rpcEndpoint, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'getTransaction', params: [signature, options] }),
   });
-  return ((await response.json()) as { result: TransactionLike }).result;
+  return ((await response.json()) as { result: unknown }).result;
 }
 
 /** Gives everybody lamports and waits until they have them. */
