@@ -2,7 +2,9 @@ import { parseArgs } from 'node:util';
 import { collapse } from './benches/collapse.ts';
 import { growth } from './benches/growth.ts';
 import { idempotencyTax } from './benches/idempotency-tax.ts';
+import { mintBuild } from './benches/mint-build.ts';
 import { mintPipeline } from './benches/mint-pipeline.ts';
+import { mintSign } from './benches/mint-sign.ts';
 import { purchaseHot } from './benches/purchase-hot.ts';
 import { purchaseHttp } from './benches/purchase-http.ts';
 import { purchaseSpread } from './benches/purchase-spread.ts';
@@ -24,6 +26,8 @@ const benches: Bench[] = [
   idempotencyTax,
   replay,
   seatHold,
+  mintBuild,
+  mintSign,
   growth,
   mintPipeline,
 ];
