@@ -3,6 +3,7 @@ import { put, putByte, putLength, putText, putU32, putU64, type Writer } from '.
 import { type ComputeUse, computeLimit } from './compute-limits.ts';
 import { findAddressBytes } from './find-address.ts';
 import { type MintTicketInput, mintTexts } from './instructions/mint-ticket.ts';
+import { knownBytes } from './known-bytes.ts';
 import { addMember, type Members, orderMembers, READ, SIGN, WRITE } from './message-members.ts';
 import { authAddress, configAddress } from './pdas.ts';
 import { MAX_TRANSACTION_BYTES } from './send.ts';
@@ -179,16 +180,4 @@ function blockhashBytes(blockhash: string | Uint8Array): Uint8Array {
 
 function inBase58({ ticket, mint, token }: Own): MintMessage['tickets'][number] {
   return { ticket: toAddress(ticket), mint: toAddress(mint), token: toAddress(token) };
-}
-
-/** Bytes of addresses that one message after another needs: reading base58 would take a tenth of the time. */
-const memory = new Map<string, Uint8Array>();
-
-function knownBytes(address: string): Uint8Array {
-  const known = memory.get(address);
-  if (known !== undefined) return known;
-  const bytes = addressBytes(address as Address);
-  if (memory.size >= 1000) memory.clear();
-  memory.set(address, bytes);
-  return bytes;
 }

@@ -1,6 +1,7 @@
 /** Messages and signatures apart, so that signing can live elsewhere (a file, a KMS, an HSM). */
 import type { TransactionInstruction } from '@solana/web3.js';
 import { type Address, addressBytes, toAddress } from './addresses.ts';
+import { knownBytes } from './known-bytes.ts';
 
 /** The largest transaction the network takes, in bytes, signatures included. */
 export const MAX_TRANSACTION_BYTES = 1232;
@@ -59,9 +60,10 @@ export function requiredSigners(message: Uint8Array): Address[] {
  * @param signatures ed25519 signatures of the message, by signer
  */
 export function attachSignatures(message: Uint8Array, signatures: Record<string, Uint8Array>): Uint8Array {
-  const ordered = requiredSigners(message).map((signer) => {
-    const signature = signatures[signer];
-    if (signature?.length !== 64) throw new Error(`the signature of ${signer} is missing`);
+  const given = Object.entries(signatures).map(([signer, bytes]) => ({ key: knownBytes(signer), bytes }));
+  const ordered = signerKeys(message).map((key) => {
+    const signature = given.find((one) => Buffer.compare(one.key, key) === 0)?.bytes;
+    if (signature?.length !== 64) throw new Error(`the signature of ${toAddress(key)} is missing`);
     return signature;
   });
   return new Uint8Array(Buffer.concat([Uint8Array.of(ordered.length), ...ordered, message]));
