@@ -4,7 +4,6 @@ import {
   type MintMessageInput,
   type MintOfMessage,
 } from '../../../../programs-client/build-mint-message.ts';
-import { computeLimit } from '../../../../programs-client/compute-limits.ts';
 import { mintAddress, ticketAddress } from '../../../../programs-client/pdas.ts';
 import { MAX_TRANSACTION_BYTES } from '../../../../programs-client/send.ts';
 import { type TenantId, uuidBytes } from '../../../platform/ids.ts';
@@ -36,9 +35,14 @@ export async function writeMints(
     signers: [organizerKey(tenantId)],
     careful: group.some(({ place }) => place.failed),
     write(payer, blockhash, units) {
-      const computeUnitLimit = units ?? limitOf(group);
       const mints = group.map(({ mint }) => mint);
-      const written = buildMintMessage({ ...base, payer, blockhash, computeUnitLimit, mints });
+      const written = buildMintMessage({
+        ...base,
+        payer,
+        blockhash,
+        mints,
+        ...(units ? { computeUnitLimit: units } : {}),
+      });
       if (!written) throw new RangeError('the texts of a ticket do not fit into a transaction');
       return written.message;
     },
@@ -79,12 +83,6 @@ function sizeOfTexts(group: readonly Minted[]): number {
   return group
     .flatMap(({ mint }) => [mint.name, mint.symbol, mint.uri, ...Object.values(mint.attributes)])
     .reduce((sum, text) => sum + Buffer.byteLength(text ?? ''), 0);
-}
-
-function limitOf(group: readonly Minted[]): number {
-  return computeLimit(
-    group.map(({ place }) => ({ instruction: 'mint_ticket', attributes: place.seat ? 4 : 3 }) as const),
-  );
 }
 
 function toMint(ctx: WriteContext, event: Address, place: Place): MintOfMessage {
