@@ -113,6 +113,21 @@ describe('a batch of mints', () => {
   });
 });
 
+describe('the database', () => {
+  it('takes no second transaction of a ticket while one is alive', async () => {
+    const { eventId, ids } = await sold(1);
+    const [id = ''] = ids;
+    await mint(eventId, ids);
+    const second = query(
+      `insert into pending_transactions (tenant_id, id, purpose, subject_id, ticket_id, status, tx_signature, raw, last_valid_block_height, prepared_at)
+       values ($1, $2, 'mint', $3, $3, 'prepared', 'another signature', '', 1, now())`,
+      [tenantId, randomUUID(), id],
+    );
+    await expect(second).rejects.toMatchObject({ constraint: 'pending_transactions_one_live' });
+    await untilStatus(id, 'active');
+  });
+});
+
 describe('a place on the chain', () => {
   it('is kept however often a node shows nothing there', async () => {
     const { eventId, ids } = await sold(1);

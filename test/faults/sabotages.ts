@@ -1,0 +1,69 @@
+/** A fault put into the code, and the test that must notice it. */
+export type Sabotage = {
+  name: string;
+  file: string;
+  /** Stands in the file once. */
+  from: string;
+  to: string;
+  test: { file: string; name: string };
+};
+
+export const sabotages: readonly Sabotage[] = [
+  {
+    name: 'the unique key of live transactions is dropped',
+    file: 'migrations/0007_chain.sql',
+    from: 'create unique index pending_transactions_one_live',
+    to: 'create index pending_transactions_one_live',
+    test: {
+      file: 'test/chain/minting.test.ts',
+      name: 'takes no second transaction of a ticket while one is alive',
+    },
+  },
+  {
+    name: 'a transaction is signed again early',
+    file: 'src/domain/chain/send/prove-expiry.ts',
+    from: 'BigInt(height) > lastValid',
+    to: 'BigInt(height) > lastValid - 150n',
+    test: {
+      file: 'test/chain/prove-expiry.test.ts',
+      name: 'is not proven in the last block in which it may land',
+    },
+  },
+  {
+    name: 'one null is believed',
+    file: 'src/domain/chain/rpc/agree.ts',
+    from: `return views.filter(({ slot }) => slot >= minSlot).length >= needed ? 'absent' : 'unknown';`,
+    to: `return 'absent';`,
+    test: {
+      file: 'test/chain/rpc/agree.test.ts',
+      name: 'needs two that looked late enough where several are configured',
+    },
+  },
+  {
+    name: 'a lagging node is believed about a fork',
+    file: 'src/domain/chain/rpc/agree.ts',
+    from: 'views.filter(({ finalized }) => finalized >= slot).length >= needed',
+    to: 'views.length > 0',
+    test: {
+      file: 'test/chain/rpc/agree.test.ts',
+      name: 'does not take the silence of a lagging node for a fork',
+    },
+  },
+  {
+    name: 'a place is given up because of a silence',
+    file: 'src/domain/chain/send/resolve-taken-place.ts',
+    from: `if (ids.length < Math.min(OPINIONS, ctx.rpc.size)) return 'unknown';`,
+    to: '',
+    test: { file: 'test/chain/minting.test.ts', name: 'is kept however often a node shows nothing there' },
+  },
+  {
+    name: 'what was called off is minted all the same',
+    file: 'src/domain/chain/send/keep-transactions.ts',
+    from: 'signed.filter(({ subjects }) => subjects.every(({ id }) => claimed.has(id)))',
+    to: 'signed',
+    test: {
+      file: 'test/chain/minting.test.ts',
+      name: 'leaves out a ticket that was called off, and mints the one beside it',
+    },
+  },
+];
