@@ -1,3 +1,5 @@
+import type { Context } from 'hono';
+import { methodNotAllowed } from 'hono/method-not-allowed';
 import type { AppContext } from '../context.ts';
 import { chainRoutes } from '../domain/chain/read/routes.ts';
 import { checkInRoutes } from '../domain/check-in/routes.ts';
@@ -20,7 +22,7 @@ import { ticketRoutes } from '../domain/tickets/routes.ts';
 import { transferRoutes } from '../domain/transfers/routes.ts';
 import { waitingRoutes } from '../domain/waiting/routes.ts';
 import { walletRoutes } from '../domain/wallets/routes.ts';
-import { notFound } from '../platform/errors.ts';
+import { DomainError, notFound } from '../platform/errors.ts';
 import { problemResponse } from '../platform/http/problem.ts';
 import { rateLimit } from '../platform/http/rate-limit.ts';
 import { readJson } from '../platform/http/read-json.ts';
@@ -68,8 +70,12 @@ export function createApp(ctx: AppContext) {
 
   const app = createRouter();
   app.use(requestLog(ctx.log, ctx.metrics));
+  app.use(methodNotAllowed({ app, onMethodNotAllowed: refuseMethod }));
   app.onError((error, c) => problemResponse(c, error));
   app.notFound((c) => problemResponse(c, notFound('route')));
+  for (const page of ['/docs', '/openapi.json', '/metrics', '/health/live', '/health/ready']) {
+    app.get(`${page}/`, (c) => c.redirect(page, 308));
+  }
   app.get('/metrics', async (c) => {
     const { registry } = ctx.metrics;
     return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType });
@@ -97,6 +103,17 @@ export function createApp(ctx: AppContext) {
 }
 
 export type App = ReturnType<typeof createApp>;
+
+async function refuseMethod(c: Context, methods: string[]): Promise<Response> {
+  const allowed = methods.join(', ');
+  const message = `This address knows ${allowed} and no other method.`;
+  const response = await problemResponse(
+    c,
+    new DomainError('method_not_allowed', 'method_not_allowed', message),
+  );
+  response.headers.set('allow', allowed);
+  return response;
+}
 
 function tokenOptions({ config, clock }: AppContext): TokenOptions {
   const { JWT_JWKS_URL: jwksUrl, JWT_PUBLIC_KEYS: jwks, JWT_SECRET: secret } = config;

@@ -5,16 +5,18 @@ export type ErrorKind =
   | 'payment_required'
   | 'forbidden'
   | 'not_found'
+  | 'method_not_allowed'
   | 'conflict'
   | 'unprocessable'
   | 'too_large'
+  | 'unsupported_media_type'
   | 'rate_limited'
   | 'unavailable';
 
 export type ErrorDetails = {
   /** Seconds after which asking again may succeed. */
   retryAfter?: number;
-  /** Fields at fault: where each is, e.g. `json/quantity`, and in what way it is wrong, e.g. `too_big`. */
+  /** Fields at fault: where each is, e.g. `json/quantity`, or `body` for all of it, and in what way it is wrong, e.g. `too_big`. */
   errors?: { path: string; code: string; message: string }[];
   /** More members of the problem document, all safe to show. */
   extra?: Record<string, unknown>;

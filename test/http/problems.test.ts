@@ -50,9 +50,14 @@ describe('a problem', () => {
     [404, 'not_found', () => tenant.alice.get(`/events/${randomUUID()}`)],
     [404, 'not_found', () => tenant.alice.get('/nothing')],
     [404, 'not_found', () => clientOf(app).get('/../nothing')],
-    [404, 'not_found', () => tenant.alice.put('/events', {})],
+    [405, 'method_not_allowed', () => tenant.alice.put('/events', {})],
     [409, 'order_limit_exceeded', () => buyWith({ quantity: 3 })],
     [413, 'body_too_large', () => tenant.organiser.post('/events', ' '.repeat(70_000))],
+    [
+      415,
+      'unsupported_media_type',
+      () => tenant.organiser.post('/events', 'x', { headers: { 'content-type': 'text/plain' } }),
+    ],
     [
       422,
       'wallet_not_proven',

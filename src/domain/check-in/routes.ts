@@ -14,7 +14,7 @@ const validate = createRoute({
   request: { body: body(validateInput) },
   responses: {
     200: answer(verdictShape, 'The verdict, good or bad'),
-    ...problems(400, 401, 403, 404, 413, 429, 503),
+    ...problems(400, 401, 403, 404, 413, 415, 429, 503),
   },
 });
 

@@ -30,7 +30,7 @@ const create = createRoute({
   tags,
   summary: 'Create an event, with its ticket types if they are known',
   request: { body: body(shapes.eventInput) },
-  responses: { 201: answer(shapes.eventShape, 'The event'), ...problems(400, 401, 403, 413, 429) },
+  responses: { 201: answer(shapes.eventShape, 'The event'), ...problems(400, 401, 403, 413, 415, 429) },
 });
 const get = createRoute({
   method: 'get',
@@ -46,7 +46,10 @@ const update = createRoute({
   tags,
   summary: 'Replace what can be edited of an event',
   request: { params: idParam, body: body(shapes.eventUpdate) },
-  responses: { 200: answer(shapes.eventShape, 'The event'), ...problems(400, 401, 403, 404, 409, 413, 429) },
+  responses: {
+    200: answer(shapes.eventShape, 'The event'),
+    ...problems(400, 401, 403, 404, 409, 413, 415, 429),
+  },
 });
 const remove = createRoute({
   method: 'delete',
@@ -72,7 +75,7 @@ const createType = createRoute({
   request: { params: idParam, body: body(shapes.ticketTypeInput) },
   responses: {
     201: answer(shapes.ticketTypeShape, 'The ticket type'),
-    ...problems(400, 401, 403, 404, 409, 413, 429),
+    ...problems(400, 401, 403, 404, 409, 413, 415, 429),
   },
 });
 const updateType = createRoute({
@@ -83,7 +86,7 @@ const updateType = createRoute({
   request: { params: idParam, body: body(shapes.ticketTypeUpdate) },
   responses: {
     200: answer(shapes.ticketTypeShape, 'The ticket type'),
-    ...problems(400, 401, 403, 404, 409, 413, 429),
+    ...problems(400, 401, 403, 404, 409, 413, 415, 429),
   },
 });
 const removeType = createRoute({

@@ -19,7 +19,7 @@ const reserve = createRoute({
   request: { headers: idempotencyHeader, body: body(reserveInput) },
   responses: {
     201: answer(reservationShape, 'Reserved'),
-    ...problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
+    ...problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
   },
 });
 const get = createRoute({

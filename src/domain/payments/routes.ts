@@ -23,7 +23,7 @@ const tags = ['Orders'];
 const sold = {
   201: answer(orderAnswerShape, 'Paid; the tickets exist'),
   202: answer(pendingShape, 'The payment is not decided yet; the places are held'),
-  ...problems(400, 401, 402, 403, 404, 409, 413, 422, 429, 503),
+  ...problems(400, 401, 402, 403, 404, 409, 413, 415, 422, 429, 503),
 };
 
 const purchase = createRoute({
@@ -68,7 +68,7 @@ const refund = createRoute({
   request: { params: idParam, headers: idempotencyHeader, body: body(refundInput) },
   responses: {
     200: answer(bookingShape, 'Promised; a worker pays'),
-    ...problems(400, 401, 403, 404, 409, 413, 422, 429),
+    ...problems(400, 401, 403, 404, 409, 413, 415, 422, 429),
   },
 });
 export function paymentRoutes(ctx: AppContext, gate: SoldOutGate) {

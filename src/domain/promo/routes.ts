@@ -15,7 +15,7 @@ const create = createRoute({
   tags,
   summary: 'Make a promotion code',
   request: { body: body(promoInput) },
-  responses: { 201: answer(promoShape, 'The code'), ...problems(400, 401, 403, 404, 409, 413, 429) },
+  responses: { 201: answer(promoShape, 'The code'), ...problems(400, 401, 403, 404, 409, 413, 415, 429) },
 });
 const list = createRoute({
   method: 'get',

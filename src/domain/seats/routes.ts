@@ -30,7 +30,7 @@ const put = createRoute({
       required: false,
     },
   },
-  responses: { 200: answer(seatMapShape, 'The map'), ...problems(400, 401, 403, 404, 409, 413, 429) },
+  responses: { 200: answer(seatMapShape, 'The map'), ...problems(400, 401, 403, 404, 409, 413, 415, 429) },
 });
 const get = createRoute({
   method: 'get',
@@ -46,7 +46,10 @@ const lock = createRoute({
   tags,
   summary: 'Lock seats for 5 minutes, all or none; or the best adjacent ones',
   request: { headers: idempotencyHeader, body: body(lockInput) },
-  responses: { 201: answer(lockShape, 'Locked'), ...problems(400, 401, 403, 404, 409, 413, 422, 429, 503) },
+  responses: {
+    201: answer(lockShape, 'Locked'),
+    ...problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
+  },
 });
 const unlock = createRoute({
   method: 'delete',

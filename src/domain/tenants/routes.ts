@@ -49,7 +49,7 @@ const create = createRoute({
   tags,
   summary: 'Make an API key',
   request: { body: body(keyInput) },
-  responses: { 201: answer(keyShape, 'The key, shown this once'), ...problems(400, 401, 403, 413, 429) },
+  responses: { 201: answer(keyShape, 'The key, shown this once'), ...problems(400, 401, 403, 413, 415, 429) },
 });
 const list = createRoute({
   method: 'get',

@@ -69,7 +69,7 @@ const revoke = createRoute({
   request: { params: idParam, headers: idempotencyHeader, body: body(shapes.revokeInput) },
   responses: {
     200: answer(shapes.ticketShape, 'The ticket'),
-    ...problems(400, 401, 403, 404, 409, 413, 422, 429),
+    ...problems(400, 401, 403, 404, 409, 413, 415, 422, 429),
   },
 });
 

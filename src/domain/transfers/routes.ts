@@ -15,7 +15,7 @@ const transfer = createRoute({
   tags,
   summary: 'Give a ticket to another user or wallet, on chain first',
   request: { params: idParam, headers: idempotencyHeader, body: body(transferInput) },
-  responses: { 202: answer(transferShape, 'Under way'), ...problems(400, 401, 404, 409, 413, 422, 429) },
+  responses: { 202: answer(transferShape, 'Under way'), ...problems(400, 401, 404, 409, 413, 415, 422, 429) },
 });
 const get = createRoute({
   method: 'get',

@@ -15,7 +15,7 @@ const join = createRoute({
   tags,
   summary: 'Get in line for a ticket type that is sold out',
   request: { params: idParam, body: body(joinInput) },
-  responses: { 201: answer(entryShape, 'In line'), ...problems(400, 401, 403, 404, 409, 413, 429) },
+  responses: { 201: answer(entryShape, 'In line'), ...problems(400, 401, 403, 404, 409, 413, 415, 429) },
 });
 const get = createRoute({
   method: 'get',

@@ -34,7 +34,7 @@ const challenge = createRoute({
       z.object({ challengeId: uuid, message: z.string(), expiresAt: z.string() }).openapi('WalletChallenge'),
       'Sign the message as it is, UTF-8',
     ),
-    ...problems(400, 401, 403, 413, 429),
+    ...problems(400, 401, 403, 413, 415, 429),
   },
 });
 const link = createRoute({
@@ -49,7 +49,7 @@ const link = createRoute({
       }),
     ),
   },
-  responses: { 201: answer(walletShape, 'The wallet'), ...problems(400, 401, 403, 409, 413, 422, 429) },
+  responses: { 201: answer(walletShape, 'The wallet'), ...problems(400, 401, 403, 409, 413, 415, 422, 429) },
 });
 
 export function walletRoutes(ctx: AppContext) {

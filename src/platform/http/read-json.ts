@@ -1,10 +1,13 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { DomainError } from '../errors.ts';
+import { findJsonFault } from './find-json-fault.ts';
 
 const MAX_BYTES = 64 * 1024;
 const MAX_DEPTH = 16;
 /** JSON itself, with parameters or without; what only looks like it is for somebody else. */
 const JSON_TYPE = /^application\/json(;\s*[a-z0-9-]+=[^;,]+)*$/i;
+/** RFC 7396; what every PATCH takes. */
+const PATCH_TYPE = /^application\/merge-patch\+json(;\s*[a-z0-9-]+=[^;,]+)*$/i;
 export const CSV_TYPE = /^text\/csv(;\s*[a-z0-9-]+=[^;,]+)*$/i;
 
 /** Routes that take larger bodies, and CSV beside JSON. */
@@ -29,8 +32,10 @@ export function readJson(uploads?: Uploads): MiddlewareHandler {
     }
     const type = c.req.header('content-type') ?? '';
     const csv = upload !== undefined && CSV_TYPE.test(type);
-    if (!csv && !JSON_TYPE.test(type)) {
-      throw new DomainError('invalid', 'unsupported_media_type', 'The body must be application/json.');
+    const patch = c.req.method === 'PATCH' && PATCH_TYPE.test(type);
+    if (!csv && !patch && !JSON_TYPE.test(type)) {
+      const taken = `application/json${upload ? ' or text/csv' : ''}${c.req.method === 'PATCH' ? ' or application/merge-patch+json' : ''}`;
+      throw new DomainError('unsupported_media_type', 'unsupported_media_type', `The body must be ${taken}.`);
     }
     const text = decode(early ?? (await readLimited(c.req.raw, Number(length), maxBytes)));
     if (csv && !isClean(text)) throw malformed('The body is not text.');
@@ -102,13 +107,19 @@ function checkStrings(text: string): void {
     });
   } catch (error) {
     if (error instanceof DomainError) throw error;
-    throw malformed('The body is not JSON.');
+    throw notJson(text);
   }
 }
 
 /** Whether a string can be stored as text at all. */
 export function isClean(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0');
+}
+
+/** The refusal of a body that does not parse: it says where and why, and repeats nothing of it. */
+export function notJson(text: string): DomainError {
+  const fault = findJsonFault(text);
+  return malformed(fault === undefined ? 'The body is not JSON.' : `The body is not JSON: ${fault}.`);
 }
 
 function malformed(message: string): DomainError {

@@ -20,8 +20,12 @@ export function checkBody<S extends z.ZodType>(schema: S, body: unknown): z.infe
 
 function validationFailed(error: z.ZodError, target: string): DomainError {
   const errors = error.issues.flatMap((issue) => {
-    const at = (...path: PropertyKey[]): string =>
-      `${target}/${[...issue.path, ...path].map(String).join('/')}`;
+    const at = (...more: PropertyKey[]): string => {
+      const path = [...issue.path, ...more];
+      // What is wrong with the whole has no name within it.
+      if (path.length === 0) return target === 'json' ? 'body' : target;
+      return `${target}/${path.map(String).join('/')}`;
+    };
     return issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => ({
           path: at(key.slice(0, 200)),

@@ -72,7 +72,7 @@ const problemShape = z
     errors: z
       .array(
         z.object({
-          path: z.string().openapi({ description: 'E.g. json/quantity' }),
+          path: z.string().openapi({ description: 'E.g. json/quantity; body for all of it' }),
           code: z.string().openapi({ description: 'E.g. too_big' }),
           message: z.string(),
         }),
@@ -90,7 +90,9 @@ const reasons: Record<number, string> = {
   403: 'Not allowed for this role',
   404: 'Unknown, or of another tenant',
   409: 'The state of things does not allow it',
+  412: 'It is not as If-Match says any more',
   413: 'The body is too large',
+  415: 'The body is of another media type',
   422: 'The idempotency key was used with another request',
   429: 'Too many requests',
   503: 'A dependency does not answer; try again after Retry-After seconds',
