@@ -4,6 +4,7 @@ import type { AppContext } from '../context.ts';
 import { chainRoutes } from '../domain/chain/read/routes.ts';
 import { checkInRoutes } from '../domain/check-in/routes.ts';
 import { eventRoutes } from '../domain/events/routes.ts';
+import { ticketTypeRoutes } from '../domain/events/ticket-type-routes.ts';
 import { reservationRoutes } from '../domain/inventory/routes.ts';
 import { createSoldOutGate } from '../domain/inventory/sold-out-gate.ts';
 import { orderRoutes } from '../domain/orders/routes.ts';
@@ -54,7 +55,8 @@ export function createApp(ctx: AppContext) {
   guarded.use(rateLimit({ cache, clock, perMinute: config.RATE_LIMIT_PER_MINUTE }));
   guarded.use(readJson({ pattern: /\/seat-map$/, maxBytes: SEAT_MAP_BYTES }));
   const api = guarded
-    .route('/', eventRoutes(ctx, gate))
+    .route('/', eventRoutes(ctx))
+    .route('/', ticketTypeRoutes(ctx, gate))
     .route('/', seatRoutes(ctx, gate))
     .route('/', reservationRoutes(ctx, gate))
     .route('/', paymentRoutes(ctx, gate))

@@ -7,6 +7,7 @@ export type ErrorKind =
   | 'not_found'
   | 'method_not_allowed'
   | 'conflict'
+  | 'precondition_failed'
   | 'unprocessable'
   | 'too_large'
   | 'unsupported_media_type'

@@ -152,7 +152,7 @@ describe('submitting a mint', () => {
       sale.event.id,
     ]);
     const wider = sampleTicketType({ capacity: before.max_supply + 2 });
-    const edited = await world.tenant.organiser.put(`/ticket-types/${sale.type.id}`, wider);
+    const edited = await world.tenant.organiser.patch(`/ticket-types/${sale.type.id}`, wider);
     expect(edited.status).toBe(200);
     const ids = [];
     for (let i = before.next_index; i < before.max_supply + 1; i++) ids.push(await soldTicket());

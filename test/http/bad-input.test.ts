@@ -87,10 +87,16 @@ describe.each(withBody)('%s', (name) => {
     ['half a surrogate pair in the name of a member', () => withMember('"\\udfff":1'), 'malformed_body'],
   ];
 
-  it.each(cases)('refuses %s and writes nothing', async (_name, body, code, headers) => {
+  // What was seen may be sent back to where it is edited, an id too, and a patch may say nothing.
+  const isEdit = /^(PUT|PATCH) .*\{id\}$/.test(name);
+
+  it.each(cases)('refuses %s and writes nothing', async (what, body, code, headers) => {
     const before = await digestDatabase(ctx);
     const answer = await send(name, body(), headers);
-    expectProblem(answer, code === 'unsupported_media_type' ? 415 : 400, code);
+    if (isEdit && what === 'an empty object' && name.startsWith('PATCH')) {
+      expect(answer.status).toBe(200);
+    } else if (isEdit && what === 'an id') expectProblem(answer, 409, 'read_only_fields');
+    else expectProblem(answer, code === 'unsupported_media_type' ? 415 : 400, code);
     expect(JSON.stringify(answer.body)).not.toMatch(/JSON\.parse|Unexpected token|at position/);
     expect(await digestDatabase(ctx)).toBe(before);
   });
@@ -154,9 +160,15 @@ describe.each(withBody)('%s', (name) => {
   });
 });
 
-/** An empty list may stand for a list; and an empty signature is well-formed, though it proves nothing. */
+/**
+ * An empty list may stand for a list, and nothing for a text or a limit that need not be; and an empty signature is
+ * well-formed, though it proves nothing.
+ */
 function isAcceptable(member: string, value: unknown, good: unknown): boolean {
-  return (Array.isArray(good) && Array.isArray(value)) || (member === 'signature' && value === '');
+  if (['doorsOpenAt', 'salesStartAt', 'salesEndAt', 'perCustomerLimit'].includes(member))
+    return value === null;
+  if (['signature', 'description', 'venueAddress'].includes(member)) return value === '';
+  return Array.isArray(good) && Array.isArray(value);
 }
 
 describe('of two members with one name', () => {

@@ -311,7 +311,11 @@ describe('a place that comes free', () => {
     for (const touch of [
       async (type: TicketTypeView) => void (await join(await person('late'), type)),
       (type: TicketTypeView) =>
-        tenant.organiser.put(`/ticket-types/${type.id}`, { name: 'Renamed', priceMinor: 2_500, capacity: 1 }),
+        tenant.organiser.patch(`/ticket-types/${type.id}`, {
+          name: 'Renamed',
+          priceMinor: 2_500,
+          capacity: 1,
+        }),
     ]) {
       const { type } = await openSale(tenant, { event: FAR, type: { capacity: 1 } });
       const { payment: _payment, ...wish } = samplePurchase(type);
@@ -328,7 +332,7 @@ describe('a place that comes free', () => {
     const { type } = await soldOut();
     const fans = await Promise.all(Array.from({ length: 130 }, (_, i) => person(`many-${i}`)));
     for (const fan of fans) expect((await join(fan, type)).status).toBe(201);
-    await tenant.organiser.put(`/ticket-types/${type.id}`, {
+    await tenant.organiser.patch(`/ticket-types/${type.id}`, {
       name: 'More',
       priceMinor: 2_500,
       capacity: 500,
@@ -348,7 +352,7 @@ describe('a place that comes free', () => {
       await join(ben, type, 2, email),
       await join(cem, type, 2, email.toUpperCase()),
     ];
-    await tenant.organiser.put(`/ticket-types/${type.id}`, {
+    await tenant.organiser.patch(`/ticket-types/${type.id}`, {
       name: 'More',
       priceMinor: 2_500,
       capacity: 20,

@@ -125,6 +125,8 @@ export function clientOf(app: ReturnType<typeof createApp>, token?: string) {
       call<T>('DELETE', path, undefined, options),
     post: <T = Record<string, unknown>>(path: string, body?: unknown, options?: CallOptions) =>
       call<T>('POST', path, body, options),
+    patch: <T = Record<string, unknown>>(path: string, body?: unknown, options?: CallOptions) =>
+      call<T>('PATCH', path, body, options),
     put: <T = Record<string, unknown>>(path: string, body?: unknown, options?: CallOptions) =>
       call<T>('PUT', path, body, options),
   };

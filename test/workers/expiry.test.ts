@@ -226,7 +226,7 @@ describe('an event that is put off', () => {
     await endEvent(event.id);
     await expire();
     const { ticketTypes, ...times } = sampleEvent();
-    expect((await tenant.organiser.put(`/events/${event.id}`, times)).status).toBe(200);
+    expect((await tenant.organiser.patch(`/events/${event.id}`, times)).status).toBe(200);
     const order = await buy(tenant.alice, type);
     const fresh = order.tickets[0]?.id ?? '';
     expect(await expire()).toBe(0);

@@ -1,16 +1,19 @@
 import type { AppContext } from '../../context.ts';
 import { type Actor, actorName, requireRole } from '../../platform/actor.ts';
 import { recordAudit } from '../../platform/audit.ts';
+import { DomainError } from '../../platform/errors.ts';
 import { newId } from '../../platform/ids.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
 import { insertTicketType } from './insert-ticket-type.ts';
 import { findEvent, showEvents } from './queries.ts';
-import type { EventInput, EventUpdate, EventView } from './schema.ts';
+import type { EventInput, EventView } from './schema.ts';
 
+/** An event starts in the future when it is made: what is over already is a slip of the pen. */
 export async function createEvent(ctx: AppContext, actor: Actor, input: EventInput): Promise<EventView> {
   requireRole(actor, 'organiser');
   const { tenantId } = actor;
   const now = ctx.clock.now();
+  if (input.startsAt <= now) throw startsInPast();
   const id = newId();
   return withTenant(ctx.db, tenantId, async (tx) => {
     await tx
@@ -30,7 +33,11 @@ export async function createEvent(ctx: AppContext, actor: Actor, input: EventInp
   });
 }
 
-export function eventColumns(now: Date, input: Omit<EventUpdate, 'version'>) {
+export function startsInPast(): DomainError {
+  return new DomainError('invalid', 'starts_in_past', 'startsAt must lie in the future.');
+}
+
+export function eventColumns(now: Date, input: Omit<EventInput, 'ticketTypes'>) {
   return {
     title: input.title,
     description: input.description,

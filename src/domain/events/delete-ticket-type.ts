@@ -5,10 +5,10 @@ import { tenantKey } from '../../platform/cache.ts';
 import { deleteUnlessReferenced } from '../../platform/delete-unless-referenced.ts';
 import { notFound } from '../../platform/errors.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
-import { codesOfHolds, lockCounters } from '../inventory/queries.ts';
+import { lockCounters, openHolds } from '../inventory/queries.ts';
 import type { Deletion } from './delete-event.ts';
 
-/** As with events: gone when nothing was ordered, otherwise no longer on sale. */
+/** As with events: gone when nothing was ordered and nobody holds places, otherwise no longer on sale. */
 export async function deleteTicketType(
   ctx: AppContext,
   actor: Actor,
@@ -19,7 +19,7 @@ export async function deleteTicketType(
   const now = ctx.clock.now();
   const { eventId, codes, deletion } = await withTenant(ctx.db, tenantId, async (tx) => {
     await lockCounters(tx, tenantId, { column: 'ticket_type_id', id: input.id });
-    const held = await codesOfHolds(tx, tenantId, { column: 'ticket_type_id', id: input.id });
+    const held = await openHolds(tx, tenantId, { column: 'ticket_type_id', id: input.id });
     const type = await tx
       .selectFrom('ticket_types')
       .select('event_id')
@@ -28,7 +28,8 @@ export async function deleteTicketType(
       .forUpdate()
       .executeTakeFirst();
     if (!type) throw notFound('ticket type');
-    const deleted = await deleteUnlessReferenced(tx, 'ticket_types', tenantId, input.id);
+    const isHeld = held.some((hold) => hold.expires_at > now);
+    const deleted = !isHeld && (await deleteUnlessReferenced(tx, 'ticket_types', tenantId, input.id));
     if (!deleted) {
       await tx
         .updateTable('ticket_types')
@@ -44,7 +45,8 @@ export async function deleteTicketType(
       subject: input.id,
       details: {},
     });
-    return { eventId: type.event_id, codes: deleted ? held : [], deletion: { id: input.id, outcome } };
+    const codes = deleted ? held.map(({ code }) => code) : [];
+    return { eventId: type.event_id, codes, deletion: { id: input.id, outcome } };
   });
   await ctx.cache.delete(
     tenantKey(tenantId, 'event', eventId),

@@ -1,18 +1,24 @@
 import { createRoute } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
+import { tagged } from '../../platform/http/etag.ts';
 import { createRouter } from '../../platform/http/router.ts';
-import { answer, body, idParam, pageOf, problems } from '../../platform/http/shapes.ts';
+import {
+  answer,
+  body,
+  idParam,
+  ifMatchHeader,
+  pageOf,
+  patchBody,
+  problems,
+} from '../../platform/http/shapes.ts';
 import { readAvailability } from '../inventory/read-availability.ts';
-import type { SoldOutGate } from '../inventory/sold-out-gate.ts';
 import { createEvent } from './create-event.ts';
-import { createTicketType } from './create-ticket-type.ts';
 import { deleteEvent } from './delete-event.ts';
-import { deleteTicketType } from './delete-ticket-type.ts';
+import { eventPatch, eventReplacement } from './edit-schema.ts';
 import { getEvent } from './get-event.ts';
 import { listEvents } from './list-events.ts';
 import * as shapes from './schema.ts';
 import { updateEvent } from './update-event.ts';
-import { updateTicketType } from './update-ticket-type.ts';
 
 const tags = ['Events'];
 
@@ -40,15 +46,26 @@ const get = createRoute({
   request: { params: idParam },
   responses: { 200: answer(shapes.eventShape, 'The event'), ...problems(400, 401, 404, 429) },
 });
-const update = createRoute({
+const replace = createRoute({
   method: 'put',
   path: '/events/{id}',
   tags,
   summary: 'Replace what can be edited of an event',
-  request: { params: idParam, body: body(shapes.eventUpdate) },
+  request: { params: idParam, headers: ifMatchHeader, body: body(eventReplacement) },
   responses: {
     200: answer(shapes.eventShape, 'The event'),
-    ...problems(400, 401, 403, 404, 409, 413, 415, 429),
+    ...problems(400, 401, 403, 404, 409, 412, 413, 415, 429),
+  },
+});
+const patch = createRoute({
+  method: 'patch',
+  path: '/events/{id}',
+  tags,
+  summary: 'Change some fields of an event',
+  request: { params: idParam, headers: ifMatchHeader, body: patchBody(eventPatch) },
+  responses: {
+    200: answer(shapes.eventShape, 'The event'),
+    ...problems(400, 401, 403, 404, 409, 412, 413, 415, 429),
   },
 });
 const remove = createRoute({
@@ -67,60 +84,28 @@ const availability = createRoute({
   request: { params: idParam },
   responses: { 200: answer(shapes.availabilityShape, 'The counters'), ...problems(400, 401, 404, 429) },
 });
-const createType = createRoute({
-  method: 'post',
-  path: '/events/{id}/ticket-types',
-  tags,
-  summary: 'Add a ticket type',
-  request: { params: idParam, body: body(shapes.ticketTypeInput) },
-  responses: {
-    201: answer(shapes.ticketTypeShape, 'The ticket type'),
-    ...problems(400, 401, 403, 404, 409, 413, 415, 429),
-  },
-});
-const updateType = createRoute({
-  method: 'put',
-  path: '/ticket-types/{id}',
-  tags,
-  summary: 'Replace what can be edited of a ticket type, capacity included',
-  request: { params: idParam, body: body(shapes.ticketTypeUpdate) },
-  responses: {
-    200: answer(shapes.ticketTypeShape, 'The ticket type'),
-    ...problems(400, 401, 403, 404, 409, 413, 415, 429),
-  },
-});
-const removeType = createRoute({
-  method: 'delete',
-  path: '/ticket-types/{id}',
-  tags,
-  summary: 'Delete a ticket type, or take it off sale when something was sold',
-  request: { params: idParam },
-  responses: { 200: answer(shapes.deletionShape, 'What was done'), ...problems(400, 401, 403, 404, 429) },
-});
-
-export function eventRoutes(ctx: AppContext, gate: SoldOutGate) {
+export function eventRoutes(ctx: AppContext) {
   return createRouter()
     .openapi(list, async (c) => c.json(await listEvents(ctx, c.get('actor'), c.req.valid('query')), 200))
-    .openapi(create, async (c) => c.json(await createEvent(ctx, c.get('actor'), c.req.valid('json')), 201))
-    .openapi(get, async (c) => c.json(await getEvent(ctx, c.get('actor'), c.req.valid('param')), 200))
-    .openapi(update, async (c) => {
-      const input = { ...c.req.valid('json'), ...c.req.valid('param') };
-      return c.json(await updateEvent(ctx, c.get('actor'), input), 200);
+    .openapi(create, async (c) =>
+      c.json(tagged(c, await createEvent(ctx, c.get('actor'), c.req.valid('json'))), 201),
+    )
+    .openapi(get, async (c) =>
+      c.json(tagged(c, await getEvent(ctx, c.get('actor'), c.req.valid('param'))), 200),
+    )
+    .openapi(replace, async (c) => {
+      const input = { ...c.req.valid('param'), ifMatch: c.req.valid('header')['if-match'] };
+      const edit = c.req.valid('json');
+      return c.json(tagged(c, await updateEvent(ctx, c.get('actor'), { ...input, edit })), 200);
+    })
+    .openapi(patch, async (c) => {
+      const input = { ...c.req.valid('param'), ifMatch: c.req.valid('header')['if-match'] };
+      const edit = c.req.valid('json');
+      return c.json(tagged(c, await updateEvent(ctx, c.get('actor'), { ...input, edit })), 200);
     })
     .openapi(remove, async (c) => c.json(await deleteEvent(ctx, c.get('actor'), c.req.valid('param')), 200))
     .openapi(availability, async (c) => {
       const { id } = await getEvent(ctx, c.get('actor'), c.req.valid('param'));
       return c.json(await readAvailability(ctx, c.get('actor').tenantId, id), 200);
-    })
-    .openapi(createType, async (c) => {
-      const input = { ...c.req.valid('json'), eventId: c.req.valid('param').id };
-      return c.json(await createTicketType(ctx, c.get('actor'), input), 201);
-    })
-    .openapi(updateType, async (c) => {
-      const input = { ...c.req.valid('json'), ...c.req.valid('param') };
-      return c.json(await updateTicketType(ctx, gate, c.get('actor'), input), 200);
-    })
-    .openapi(removeType, async (c) =>
-      c.json(await deleteTicketType(ctx, c.get('actor'), c.req.valid('param')), 200),
-    );
+    });
 }

@@ -3,88 +3,93 @@ import { currency, flag, instant, minorAmount, pageQuery, text, uuid } from '../
 
 export const transferPolicies = ['open', 'organiser_approved', 'resale_only', 'locked'] as const;
 
-const ticketTypeFields = {
+/** What an organiser says of a ticket type; null where nothing is limited. */
+export const ticketTypeFields = {
   name: text(100, 1),
-  description: text(1_000).default(''),
+  description: text(1_000),
   priceMinor: minorAmount,
   capacity: z.int().min(0).max(10_000_000),
-  salesStartAt: instant.nullish(),
-  salesEndAt: instant.nullish(),
-  perOrderLimit: z.int().min(1).max(10).default(10),
+  salesStartAt: instant.nullable(),
+  salesEndAt: instant.nullable(),
+  perOrderLimit: z.int().min(1).max(10),
   perCustomerLimit: z
     .int()
     .min(1)
     .max(1_000)
-    .nullish()
+    .nullable()
     .openapi({ description: 'How many one user, or one e-mail address, may hold or own' }),
-  maxEntries: z.int().min(1).max(1_000).default(1).openapi({ description: 'How often one ticket admits' }),
-  isActive: z.boolean().default(true),
+  maxEntries: z.int().min(1).max(1_000).openapi({ description: 'How often one ticket admits' }),
+  isActive: z.boolean(),
 };
 
-function sellsForwards(type: {
+export function sellsForwards(type: {
   salesStartAt?: Date | null | undefined;
   salesEndAt?: Date | null | undefined;
 }): boolean {
   return !type.salesStartAt || !type.salesEndAt || type.salesEndAt > type.salesStartAt;
 }
+export const SELLS_FORWARDS = 'salesEndAt must lie after salesStartAt';
 
 export const ticketTypeInput = z
-  .strictObject(ticketTypeFields)
-  .refine(sellsForwards, 'salesEndAt must lie after salesStartAt')
+  .strictObject({
+    ...ticketTypeFields,
+    description: ticketTypeFields.description.default(''),
+    salesStartAt: ticketTypeFields.salesStartAt.optional(),
+    salesEndAt: ticketTypeFields.salesEndAt.optional(),
+    perOrderLimit: ticketTypeFields.perOrderLimit.default(10),
+    perCustomerLimit: ticketTypeFields.perCustomerLimit.optional(),
+    maxEntries: ticketTypeFields.maxEntries.default(1),
+    isActive: ticketTypeFields.isActive.default(true),
+  })
+  .refine(sellsForwards, SELLS_FORWARDS)
   .openapi('TicketTypeInput');
 export type TicketTypeInput = z.output<typeof ticketTypeInput>;
 
-const eventFields = {
+/** What an organiser says of an event; null where there is no such time. */
+export const eventFields = {
   title: text(200, 1),
-  description: text(4_000).default(''),
+  description: text(4_000),
   venue: text(200, 1),
-  venueAddress: text(500).default(''),
+  venueAddress: text(500),
   startsAt: instant,
   endsAt: instant,
-  doorsOpenAt: instant.nullish().openapi({
+  doorsOpenAt: instant.nullable().openapi({
     description:
-      'From when on tickets are admitted. Left out, that is a while before the start: 3 hours, unless the installation says otherwise',
+      'From when on tickets are admitted. Left out or null, that is a while before the start: 3 hours, unless the installation says otherwise',
   }),
   currency,
-  transferPolicy: z.enum(transferPolicies).default('open'),
+  transferPolicy: z.enum(transferPolicies),
   resaleCapBps: z
     .int()
     .min(0)
     .max(65_535)
-    .default(10_000)
     .openapi({ description: 'Highest resale price, in 1/10000 of face value' }),
-  isActive: z.boolean().default(true),
+  isActive: z.boolean(),
 };
 
-function runsForwards(event: {
+export function runsForwards(event: {
   startsAt: Date;
   endsAt: Date;
   doorsOpenAt?: Date | null | undefined;
 }): boolean {
   return event.endsAt > event.startsAt && (!event.doorsOpenAt || event.doorsOpenAt <= event.startsAt);
 }
-const RUNS_FORWARDS = 'doors must open before the start, and the end must lie after it';
+export const RUNS_FORWARDS = 'doors must open before the start, and the end must lie after it';
 
 export const eventInput = z
-  .strictObject({ ...eventFields, ticketTypes: z.array(ticketTypeInput).max(50).default([]) })
+  .strictObject({
+    ...eventFields,
+    description: eventFields.description.default(''),
+    venueAddress: eventFields.venueAddress.default(''),
+    doorsOpenAt: eventFields.doorsOpenAt.optional(),
+    transferPolicy: eventFields.transferPolicy.default('open'),
+    resaleCapBps: eventFields.resaleCapBps.default(10_000),
+    isActive: eventFields.isActive.default(true),
+    ticketTypes: z.array(ticketTypeInput).max(50).default([]),
+  })
   .refine(runsForwards, RUNS_FORWARDS)
   .openapi('EventInput');
 export type EventInput = z.output<typeof eventInput>;
-
-export const eventUpdate = z
-  .strictObject({
-    ...eventFields,
-    version: z.int().positive().optional().openapi({ description: 'Refuse when it changed since' }),
-  })
-  .refine(runsForwards, RUNS_FORWARDS)
-  .openapi('EventUpdate');
-export type EventUpdate = z.output<typeof eventUpdate>;
-
-export const ticketTypeUpdate = z
-  .strictObject({ ...ticketTypeFields, version: z.int().positive().optional() })
-  .refine(sellsForwards, 'salesEndAt must lie after salesStartAt')
-  .openapi('TicketTypeUpdate');
-export type TicketTypeUpdate = z.output<typeof ticketTypeUpdate>;
 
 export const ticketTypeShape = z
   .object({
@@ -153,5 +158,5 @@ export const availabilityShape = z
 export const deletionShape = z
   .object({ id: uuid, outcome: z.enum(['deleted', 'deactivated']) })
   .openapi('Deletion', {
-    description: 'deleted without a trace, or kept and hidden because something was sold',
+    description: 'deleted without a trace, or kept and hidden because something was sold or is held',
   });

@@ -2,38 +2,48 @@ import type { AppContext } from '../../context.ts';
 import { type Actor, actorName, requireRole } from '../../platform/actor.ts';
 import { recordAudit } from '../../platform/audit.ts';
 import { DomainError, notFound } from '../../platform/errors.ts';
-import { withTenant } from '../../platform/tenant-tx.ts';
+import { type TenantTx, withTenant } from '../../platform/tenant-tx.ts';
 import { hasSales, lockCounters } from '../inventory/queries.ts';
-import { eventColumns } from './create-event.ts';
+import { eventColumns, startsInPast } from './create-event.ts';
+import type { EventEdit, EventTerms } from './edit-schema.ts';
+import { expectUnchanged } from './expect-unchanged.ts';
 import { findEvent, showEvents } from './queries.ts';
-import type { EventUpdate, EventView } from './schema.ts';
+import { type EventView, RUNS_FORWARDS, runsForwards } from './schema.ts';
 
-/** Replaces what can be edited. Currency and rules of transfer are fixed once something was sold under them. */
+/**
+ * Changes what the edit names and leaves the rest. Currency and rules of transfer are fixed once something was sold
+ * under them, and a start can only be moved to a time that is still to come.
+ */
 export async function updateEvent(
   ctx: AppContext,
   actor: Actor,
-  input: EventUpdate & { id: string },
+  input: { id: string; ifMatch: string | undefined; edit: EventEdit },
 ): Promise<EventView> {
   requireRole(actor, 'organiser');
   const { tenantId } = actor;
+  const { id, totalCapacity, version, createdAt, updatedAt, ticketTypes, ...changes } = input.edit;
+  const shown = { id, totalCapacity, createdAt, updatedAt, ticketTypes };
   const now = ctx.clock.now();
   return withTenant(ctx.db, tenantId, async (tx) => {
     // Nothing is sold between the look for sales and the new terms.
     await lockCounters(tx, tenantId, { column: 'event_id', id: input.id });
-    const before = await tx
+    await tx
       .selectFrom('events')
-      .select(['version', 'currency', 'transfer_policy', 'resale_cap_bps'])
+      .select('id')
       .where('tenant_id', '=', tenantId)
       .where('id', '=', input.id)
       .forNoKeyUpdate()
-      .executeTakeFirst();
-    if (!before) throw notFound('event');
-    if (input.version !== undefined && input.version !== before.version)
-      throw versionConflict(before.version);
+      .execute();
+    const before = await readEvent(tx, actor, input.id);
+    expectUnchanged(before, { ifMatch: input.ifMatch, version, shown });
+    if (Object.keys(changes).length === 0) return before;
+    const terms = Object.assign(termsOf(before), changes);
+    if (!runsForwards(terms)) throw notTogether(RUNS_FORWARDS);
+    if (terms.startsAt.toISOString() !== before.startsAt && terms.startsAt <= now) throw startsInPast();
     const promised =
-      input.currency !== before.currency ||
-      input.transferPolicy !== before.transfer_policy ||
-      input.resaleCapBps !== before.resale_cap_bps;
+      terms.currency !== before.currency ||
+      terms.transferPolicy !== before.transferPolicy ||
+      terms.resaleCapBps !== before.resaleCapBps;
     if (promised && (await hasSales(tx, tenantId, input.id))) {
       const message =
         'Something was sold or is held: currency, transfer policy and resale cap are promises now.';
@@ -43,9 +53,9 @@ export async function updateEvent(
       .updateTable('events')
       // An event that was put off after its end has tickets to expire once more.
       .set({
-        ...eventColumns(now, input),
+        ...eventColumns(now, terms),
         version: before.version + 1,
-        ...(input.endsAt > now ? { expired_at: null } : {}),
+        ...(terms.endsAt > now ? { expired_at: null } : {}),
       })
       .where('tenant_id', '=', tenantId)
       .where('id', '=', input.id)
@@ -54,16 +64,37 @@ export async function updateEvent(
       actor: actorName(actor),
       action: 'event.updated',
       subject: input.id,
-      details: { version: before.version + 1 },
+      details: { version: before.version + 1, fields: Object.keys(changes) },
     });
-    const event = await findEvent(tx, tenantId, input.id);
-    const [shown] = await showEvents(tx, tenantId, event ? [event] : []);
-    return shown as EventView;
+    return readEvent(tx, actor, input.id);
   });
 }
 
-export function versionConflict(current: number): DomainError {
-  return new DomainError('conflict', 'version_conflict', 'It was changed by somebody else meanwhile.', {
-    extra: { currentVersion: current },
+async function readEvent(tx: TenantTx, { tenantId }: Actor, id: string): Promise<EventView> {
+  const event = await findEvent(tx, tenantId, id);
+  const [shown] = await showEvents(tx, tenantId, event ? [event] : []);
+  if (!shown) throw notFound('event');
+  return shown;
+}
+
+function termsOf(shown: EventView): EventTerms {
+  const { id, totalCapacity, version, createdAt, updatedAt, ticketTypes, ...terms } = shown;
+  return {
+    ...terms,
+    startsAt: new Date(shown.startsAt),
+    endsAt: new Date(shown.endsAt),
+    doorsOpenAt: toDate(shown.doorsOpenAt),
+  };
+}
+
+export function toDate(instant: string | null): Date | null {
+  return instant === null ? null : new Date(instant);
+}
+
+/** Fields that are right by themselves, and wrong with what is stored of the others. */
+export function notTogether(message: string): DomainError {
+  const text = 'The request does not have the required form.';
+  return new DomainError('invalid', 'validation_failed', text, {
+    errors: [{ path: 'body', code: 'not_allowed', message }],
   });
 }

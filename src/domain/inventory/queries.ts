@@ -106,23 +106,22 @@ export async function lockCounters(
     .execute();
 }
 
-/** The reservations, locks and offers that are good for an event, or for one of its ticket types, by their codes. */
-export async function codesOfHolds(
+/** The reservations, locks and offers that nobody has ended, of an event or of one of its ticket types. */
+export async function openHolds(
   tx: TenantTx,
   tenantId: TenantId,
   of: { column: 'event_id' | 'ticket_type_id'; id: string },
-): Promise<string[]> {
-  const rows = await tx
+): Promise<{ code: string; expires_at: Date }[]> {
+  return tx
     .selectFrom('holds as h')
     .innerJoin('inventory as i', (join) =>
       join.onRef('i.tenant_id', '=', 'h.tenant_id').onRef('i.ticket_type_id', '=', 'h.ticket_type_id'),
     )
-    .select('h.code')
+    .select(['h.code', 'h.expires_at'])
     .where('i.tenant_id', '=', tenantId)
     .where(`i.${of.column}`, '=', of.id)
     .where('h.state', '=', 'active')
     .where('h.code', 'is not', null)
     .$narrowType<{ code: string }>()
     .execute();
-  return rows.map(({ code }) => code);
 }

@@ -48,6 +48,12 @@ export const idempotencyHeader = z.object({
     .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters'),
 });
 
+export const ifMatchHeader = z.object({
+  'if-match': text(1_000)
+    .optional()
+    .openapi({ description: 'The ETag of what is to change, as GET gave it: refuse when it changed since' }),
+});
+
 /** The documents of problems that a route may answer with, for its OpenAPI description. */
 export function problems<const S extends number>(...statuses: S[]) {
   const content = { 'application/problem+json': { schema: problemShape } };
@@ -100,6 +106,14 @@ const reasons: Record<number, string> = {
 
 export function body<T extends z.ZodType>(schema: T) {
   return { content: { 'application/json': { schema } }, required: true };
+}
+
+/** A JSON merge patch (RFC 7396): what it names changes, null takes away. */
+export function patchBody<T extends z.ZodType>(schema: T) {
+  return {
+    content: { 'application/json': { schema }, 'application/merge-patch+json': { schema } },
+    required: true,
+  };
 }
 
 export function answer<T extends z.ZodType>(schema: T, description: string) {

@@ -81,9 +81,14 @@ const ticket = (world: World) => ({ id: world.ticketId });
 const offer = (world: World) => ({ id: world.offerId });
 
 const newCode = () => randomUUID().slice(0, 8).toUpperCase();
-const eventUpdate = () => {
+const eventTerms = () => {
   const { ticketTypes, ...rest } = sampleEvent({ title: 'Macbeth' });
-  return rest;
+  const terms = { description: '', venueAddress: '', doorsOpenAt: null, transferPolicy: 'open' };
+  return { ...rest, ...terms, resaleCapBps: 10_000, isActive: true };
+};
+const typeTerms = () => {
+  const limits = { salesStartAt: null, salesEndAt: null, perOrderLimit: 10, perCustomerLimit: null };
+  return { ...sampleTicketType({ name: 'Pit' }), ...limits, description: '', maxEntries: 1, isActive: true };
 };
 
 const reservation = (world: World) => ({ id: world.reservationId });
@@ -131,7 +136,14 @@ export const operations: Record<string, Operation> = {
     as: 'organiser',
     answers: organisers(200),
     path: event,
-    body: eventUpdate,
+    body: eventTerms,
+    foreign: 404,
+  },
+  'PATCH /api/events/{id}': {
+    as: 'organiser',
+    answers: organisers(200),
+    path: event,
+    body: () => ({ title: 'Macbeth' }),
     foreign: 404,
   },
   'DELETE /api/events/{id}': { as: 'organiser', answers: organisers(200), path: event, foreign: 404 },
@@ -143,11 +155,19 @@ export const operations: Record<string, Operation> = {
     body: () => sampleTicketType({ name: 'Balcony' }),
     foreign: 404,
   },
+  'GET /api/ticket-types/{id}': { as: 'alice', answers: all(200), path: ticketType, foreign: 404 },
   'PUT /api/ticket-types/{id}': {
     as: 'organiser',
     answers: organisers(200),
     path: ticketType,
-    body: () => sampleTicketType({ name: 'Pit' }),
+    body: typeTerms,
+    foreign: 404,
+  },
+  'PATCH /api/ticket-types/{id}': {
+    as: 'organiser',
+    answers: organisers(200),
+    path: ticketType,
+    body: () => ({ name: 'Pit' }),
     foreign: 404,
   },
   'DELETE /api/ticket-types/{id}': {
@@ -411,11 +431,12 @@ export function request(client: Client, name: string, world: World, given: Given
     ...(given.key === undefined ? {} : { key: given.key }),
     ...(given.headers ? { headers: given.headers } : {}),
   };
-  const { get, post, put, delete: remove } = client;
+  const { get, post, put, patch, delete: remove } = client;
   // The client speaks below /api; health stands beside it.
   const below = place.startsWith('/api') ? place.slice('/api'.length) : `/..${place}`;
   if (method === 'GET') return get(below, options);
   if (method === 'DELETE') return remove(below, options);
+  if (method === 'PATCH') return patch(below, content, options);
   return method === 'PUT' ? put(below, content, options) : post(below, content, options);
 }
 

@@ -219,7 +219,7 @@ export async function perform(
     case 'set capacity': {
       const { capacity } = command;
       const body = { name: 'Standing', priceMinor: 2_500, capacity, perCustomerLimit: LIMIT };
-      return outcome(await organiser.put(`/ticket-types/${hall.standing}`, body));
+      return outcome(await organiser.patch(`/ticket-types/${hall.standing}`, body));
     }
     case 'wait':
       theatre.clock.set(new Date(theatre.clock.now().getTime() + command.minutes * 60_000));
