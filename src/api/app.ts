@@ -33,6 +33,7 @@ import { createTokenVerifier, type TokenOptions } from '../platform/http/verify-
 import { authenticate } from './authenticate.ts';
 import { docsPage } from './docs-page.ts';
 import { healthRoutes } from './health.ts';
+import { createRefusalLog } from './log-refusal.ts';
 
 /** A large hall of 50,000 seats as CSV. */
 const SEAT_MAP_BYTES = 4 * 1024 * 1024;
@@ -50,6 +51,7 @@ export function createApp(ctx: AppContext) {
       findByApiKey: createApiKeyAuthenticator(ctx),
       isApiKey,
       isOpen: createTenantGate(ctx),
+      logRefusal: createRefusalLog(ctx),
     }),
   );
   guarded.use(rateLimit({ cache, clock, perMinute: config.RATE_LIMIT_PER_MINUTE }));

@@ -2,28 +2,41 @@ import type { MiddlewareHandler } from 'hono';
 import type { Actor } from '../platform/actor.ts';
 import { DomainError } from '../platform/errors.ts';
 import type { AppEnv } from '../platform/http/app-env.ts';
-import { unauthenticated, type VerifyToken } from '../platform/http/verify-token.ts';
+import { type Refusal, unauthenticated } from '../platform/http/refusal.ts';
+import type { VerifyToken } from '../platform/http/verify-token.ts';
 import type { TenantId } from '../platform/ids.ts';
 
 const USER_ID = /^[\x21-\x7e]{1,128}$/;
 
 /**
  * `Authorization: Bearer`, then an access token or an API key. The tenant comes from there and from nowhere else.
- * A tenant that is unknown or closed is let in by neither.
+ * A tenant that is unknown or closed is let in by neither. Why somebody is not let in is told to the log alone.
  * A key with the scope `on_behalf_of` may name a user in `On-Behalf-Of` and then acts as that buyer.
  */
 export function authenticate(options: {
   verifyToken: VerifyToken;
-  findByApiKey: (text: string) => Promise<Actor | undefined>;
+  findByApiKey: (text: string) => Promise<Actor>;
   isApiKey: (text: string) => boolean;
   isOpen: (tenantId: TenantId) => Promise<boolean>;
+  logRefusal: (requestId: string, refusal: Refusal) => void;
 }): MiddlewareHandler<AppEnv> {
-  const { verifyToken, findByApiKey, isApiKey, isOpen } = options;
-  return async (c, next) => {
-    const [scheme, token, ...rest] = (c.req.header('authorization') ?? '').split(' ');
-    if (scheme?.toLowerCase() !== 'bearer' || !token || rest.length > 0) throw unauthenticated();
+  const { verifyToken, findByApiKey, isApiKey, isOpen, logRefusal } = options;
+
+  async function identify(header: string | undefined): Promise<Actor> {
+    if (header === undefined) throw unauthenticated('no_token');
+    const [scheme, token, ...rest] = header.split(' ');
+    if (scheme?.toLowerCase() !== 'bearer' || !token || rest.length > 0) throw unauthenticated('malformed');
     const actor = isApiKey(token) ? await findByApiKey(token) : await verifyToken(token);
-    if (!actor || !(await isOpen(actor.tenantId))) throw unauthenticated();
+    if (!(await isOpen(actor.tenantId))) throw unauthenticated('tenant_closed');
+    return actor;
+  }
+
+  return async (c, next) => {
+    const actor = await identify(c.req.header('authorization')).catch((error) => {
+      if (error instanceof DomainError && error.kind === 'unauthenticated')
+        logRefusal(c.get('requestId'), error.cause as Refusal);
+      throw error;
+    });
     const user = c.req.header('on-behalf-of');
     c.set('actor', user === undefined ? actor : onBehalfOf(actor, user));
     return next();

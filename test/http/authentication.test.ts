@@ -1,10 +1,15 @@
 import { createHmac, generateKeyPairSync, type KeyObject, randomUUID, type webcrypto } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type App, createApp } from '../../src/api/app.ts';
+import { formatApiKey } from '../../src/domain/tenants/api-key-format.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { createTestClock, type TestClock } from '../support/test-clock.ts';
 import {
   type Client,
   clientOf,
@@ -251,6 +256,117 @@ describe('a token', () => {
     } finally {
       offset = 0;
     }
+  });
+});
+
+describe('the log', () => {
+  type Line = { level: string; refusal?: string; requestId?: string; leftOut?: number; msg: string };
+
+  /** What the log says of what `run` asks an app of its own, and all of its text. */
+  async function logOf(
+    run: (target: App, clock: TestClock) => Promise<unknown>,
+    changes: Partial<TestContext['config']> = {},
+  ): Promise<{ lines: Line[]; text: string }> {
+    const folder = await mkdtemp(`${tmpdir()}/tessera-log-`);
+    const destination = `${folder}/api.log`;
+    const clock = createTestClock();
+    const log = createLogger({ level: 'debug', process: 'api', destination });
+    await run(
+      createApp({ ...ctx, log, clock, config: { ...config, ...changes } as TestContext['config'] }),
+      clock,
+    );
+    const text = await readFile(destination, 'utf8');
+    await rm(folder, { recursive: true });
+    const lines = text.split('\n').flatMap((line) => (line ? [JSON.parse(line) as Line] : []));
+    return { lines: lines.filter(({ refusal }) => refusal), text };
+  }
+
+  const canary = 'canary-7f3a';
+  it.each<[string, string, () => string | undefined | Promise<string>]>([
+    ['no_token', 'debug', () => undefined],
+    ['malformed', 'info', () => `Basic ${canary}`],
+    ['malformed', 'info', () => `Bearer ${canary}.${canary}.${canary}`],
+    ['malformed', 'info', () => `Bearer ${canary}`],
+    ['expired', 'info', () => token({ exp: seconds(-60), name: canary })],
+    ['no_expiry', 'info', () => token({ exp: undefined, name: canary })],
+    ['not_yet_valid', 'info', () => token({ nbf: seconds(600), name: canary })],
+    ['wrong_issuer', 'info', () => token({ iss: canary })],
+    ['wrong_audience', 'info', () => token({ aud: canary })],
+    ['wrong_type', 'info', () => token({ name: canary }, { typ: canary })],
+    ['unknown_key', 'info', () => token({ name: canary }, { kid: canary })],
+    ['bad_signature', 'info', () => token({ name: canary }, {}, stranger.privateKey)],
+    ['wrong_algorithm', 'info', () => forged({ alg: 'HS256', x: canary }, () => Buffer.from(canary))],
+    ['not_supported', 'info', () => forged({ alg: 'EdDSA', crit: [canary], [canary]: 1 }, canary)],
+    ['bad_subject', 'info', () => token({ sub: `${canary}\0` })],
+    ['bad_tenant', 'info', () => token({ tenant: canary })],
+    ['bad_role', 'info', () => token({ role: canary })],
+    ['tenant_closed', 'info', () => token({ tenant: randomUUID(), name: canary })],
+    ['api_key_malformed', 'info', () => `tk_live_${canary}`],
+    ['api_key_unknown', 'info', () => formatApiKey(tenant.tenantId, randomUUID()).text],
+    [
+      'api_key_unknown',
+      'info',
+      () =>
+        `tk_live_${Buffer.concat([Buffer.from(tenant.apiKey.slice(8), 'base64url').subarray(0, 32), Buffer.alloc(24)]).toString('base64url')}`,
+    ],
+  ])('names the refusal %s (%s), and nothing of the token', async (refusal, level, make) => {
+    const given = await make();
+    const header = given === undefined || given.includes(' ') ? given : `Bearer ${given}`;
+    let answer: Awaited<ReturnType<typeof probe>> | undefined;
+    const { lines, text } = await logOf(async (target) => {
+      answer = await probe(header, target);
+    });
+    expect(answer?.status).toBe(401);
+    expect(lines).toEqual([
+      expect.objectContaining({ refusal, level, requestId: answer?.headers.get('x-request-id') }),
+    ]);
+    expect(text).not.toContain(canary);
+    for (const part of (header ?? '').split(/[ .]/).filter((one) => one.length > 12)) {
+      expect(text).not.toContain(part);
+    }
+    // Nor does the answer say what the log says.
+    expect(JSON.stringify([answer?.body, ...(answer?.headers ?? [])])).not.toContain(refusal);
+  });
+
+  it('tells a key that was revoked from one that ran out', async () => {
+    const { body: key } = await tenant.admin.post<{ id: string; key: string }>('/api-keys', {
+      name: 'shop',
+      role: 'buyer',
+      expiresAt: new Date(Date.now() + 60_000).toISOString(),
+    });
+    const { lines } = await logOf(async (target, clock) => {
+      clock.advance(61_000);
+      await probe(`Bearer ${key.key}`, target);
+      clock.advance(-61_000);
+      await tenant.admin.delete(`/api-keys/${key.id}`);
+      await probe(`Bearer ${key.key}`, target);
+    });
+    expect(lines.map(({ refusal }) => refusal)).toEqual(['api_key_expired', 'api_key_revoked']);
+  });
+
+  it('warns when the keys of the issuer cannot be had', async () => {
+    const { JWT_PUBLIC_KEYS, ...rest } = config;
+    const { lines, text } = await logOf(
+      async (target) => probe(`Bearer ${await token({ name: canary })}`, target),
+      { ...rest, JWT_PUBLIC_KEYS: undefined, JWT_JWKS_URL: 'http://127.0.0.1:1/jwks' },
+    );
+    expect(lines).toMatchObject([{ refusal: 'keys_unavailable', level: 'warn' }]);
+    expect(text).not.toContain(canary);
+  });
+
+  it('is not filled by whoever sends bad tokens, and tells how much was left out', async () => {
+    const { lines } = await logOf(async (target, clock) => {
+      for (let i = 0; i < 50; i++) await probe('Bearer x', target);
+      clock.advance(1_000);
+      await probe('Bearer x', target);
+    });
+    expect(lines).toHaveLength(21);
+    expect(lines.at(-1)).toMatchObject({ refusal: 'malformed', leftOut: 30 });
+  });
+
+  it('says nothing of who is let in', async () => {
+    const { lines } = await logOf(async (target) => probe(`Bearer ${await token()}`, target));
+    expect(lines).toEqual([]);
   });
 });
 

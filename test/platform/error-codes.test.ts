@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { scanReasons } from '../../src/domain/check-in/schema.ts';
 import { DomainError, type ErrorKind } from '../../src/platform/errors.ts';
 import { toProblem } from '../../src/platform/http/problem.ts';
+import { refusals } from '../../src/platform/http/refusal.ts';
 import { checkBody } from '../../src/platform/http/router.ts';
 import { findCodes, findFailureCodes, type Sources } from './support/find-codes.ts';
 
@@ -100,6 +101,10 @@ describe('docs/errors.md', () => {
     expect(codesOf('Why a payment failed').toSorted()).toEqual(
       [...new Set([...failures, ...late])].toSorted(),
     );
+  });
+
+  it('names every reason for which a token is refused', () => {
+    expect(codesOf('Why a token was refused').toSorted()).toEqual(refusals.toSorted());
   });
 
   it('names every reason of a verdict', () => {

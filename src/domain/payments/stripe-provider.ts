@@ -8,7 +8,7 @@ import type {
   RefundOutcome,
   RefundRequest,
 } from '../../context.ts';
-import { unauthenticated } from '../../platform/http/verify-token.ts';
+import { unauthenticated } from '../../platform/http/refusal.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { backoff, sleep } from '../../platform/retry.ts';
 import { toNotice } from './to-notice.ts';

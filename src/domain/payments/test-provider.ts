@@ -8,7 +8,7 @@ import type {
   RefundOutcome,
   RefundRequest,
 } from '../../context.ts';
-import { unauthenticated } from '../../platform/http/verify-token.ts';
+import { unauthenticated } from '../../platform/http/refusal.ts';
 import { createLanes } from '../../platform/lane.ts';
 import { callFunction, withTenant } from '../../platform/tenant-tx.ts';
 import { bankPage } from './test-bank.ts';

@@ -1,6 +1,7 @@
 import type { Actor, Role } from '../../platform/actor.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Db } from '../../platform/db.ts';
+import { unauthenticated } from '../../platform/http/refusal.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
 import { matchesHash, type ParsedApiKey, parseApiKey } from './api-key-format.ts';
 
@@ -8,11 +9,8 @@ import { matchesHash, type ParsedApiKey, parseApiKey } from './api-key-format.ts
 const REMEMBER_MS = 30_000;
 const REMEMBERED_KEYS = 10_000;
 
-/** A function from the text of a key to who asks; undefined for an unknown, revoked or expired key. */
-export function createApiKeyAuthenticator(ctx: {
-  db: Db;
-  clock: Clock;
-}): (text: string) => Promise<Actor | undefined> {
+/** A function from the text of a key to who asks. It throws `unauthenticated` for a key that is not in force. */
+export function createApiKeyAuthenticator(ctx: { db: Db; clock: Clock }): (text: string) => Promise<Actor> {
   const known = new Map<string, { actor: Actor; until: number }>();
   return async (text) => {
     const now = ctx.clock.now().getTime();
@@ -20,8 +18,8 @@ export function createApiKeyAuthenticator(ctx: {
     if (hit && hit.until > now) return hit.actor;
     known.delete(text);
     const parsed = parseApiKey(text);
-    const found = parsed && (await findActor(ctx, parsed));
-    if (!found) return undefined;
+    if (!parsed) throw unauthenticated('api_key_malformed');
+    const found = await findActor(ctx, parsed);
     known.set(text, { actor: found.actor, until: Math.min(now + REMEMBER_MS, found.expiresAt) });
     if (known.size > REMEMBERED_KEYS) {
       const [oldest] = known.keys();
@@ -34,7 +32,7 @@ export function createApiKeyAuthenticator(ctx: {
 async function findActor(
   ctx: { db: Db; clock: Clock },
   { tenantId, id, secret }: ParsedApiKey,
-): Promise<{ actor: Actor; expiresAt: number } | undefined> {
+): Promise<{ actor: Actor; expiresAt: number }> {
   const row = await withTenant(ctx.db, tenantId, (tx) =>
     tx
       .selectFrom('api_keys')
@@ -44,9 +42,11 @@ async function findActor(
       .where('api_keys.id', '=', id)
       .executeTakeFirst(),
   );
-  if (!row || !matchesHash(secret, row.secret_hash)) return undefined;
+  if (!row || !matchesHash(secret, row.secret_hash)) throw unauthenticated('api_key_unknown');
   const expiresAt = row.expires_at?.getTime() ?? Number.POSITIVE_INFINITY;
-  if (row.revoked_at || !row.is_active || expiresAt <= ctx.clock.now().getTime()) return undefined;
+  if (row.revoked_at) throw unauthenticated('api_key_revoked');
+  if (expiresAt <= ctx.clock.now().getTime()) throw unauthenticated('api_key_expired');
+  if (!row.is_active) throw unauthenticated('tenant_closed');
   const actor: Actor = { tenantId, subject: id, role: row.role as Role, via: 'api_key', scopes: row.scopes };
   return { actor, expiresAt };
 }

@@ -7,9 +7,9 @@ import {
 } from 'jose';
 import { type Actor, type Role, roles } from '../actor.ts';
 import type { Clock } from '../clock.ts';
-import { DomainError } from '../errors.ts';
 import { toTenantId } from '../ids.ts';
 import { isClean } from './read-json.ts';
+import { refusalOf, unauthenticated } from './refusal.ts';
 
 export type TokenOptions = {
   issuer: string;
@@ -29,7 +29,7 @@ const CACHE_MS = 60_000;
 /**
  * A verifier of access tokens: fixed algorithms, iss, aud, exp and typ checked; tenant, subject and role come from the
  * claims `tenant`, `sub`, `role`. Verified tokens are remembered until they expire, a minute at most.
- * The verifier throws DomainError `unauthenticated`, the same for every fault.
+ * The verifier throws DomainError `unauthenticated`, the same for every fault; its cause is the refusal, for the log.
  */
 export function createTokenVerifier(options: TokenOptions): VerifyToken {
   const { issuer, audience, algorithms, clock } = options;
@@ -52,9 +52,9 @@ export function createTokenVerifier(options: TokenOptions): VerifyToken {
         currentDate: now,
         clockTolerance: 5,
       }));
-    } catch {
-      // Which check failed is nobody's business, an issuer that does not answer included.
-      throw unauthenticated();
+    } catch (error) {
+      // Which check failed is nobody's business outside, an issuer that does not answer included.
+      throw unauthenticated(refusalOf(error));
     }
     const actor = toActor(payload);
     known.set(token, { actor, until: Math.min((payload.exp ?? 0) * 1000, now.getTime() + CACHE_MS) });
@@ -64,10 +64,6 @@ export function createTokenVerifier(options: TokenOptions): VerifyToken {
     }
     return actor;
   };
-}
-
-export function unauthenticated(): DomainError {
-  return new DomainError('unauthenticated', 'unauthenticated', 'A valid token is required.');
 }
 
 function keySource(keys: TokenOptions['keys']): JWTVerifyGetKey | Uint8Array {
@@ -83,11 +79,12 @@ function toActor(payload: JWTPayload): Actor {
   const { sub, tenant, role } = payload;
   // A subject that cannot be stored as it is would fail later, or be taken for another one.
   if (typeof sub !== 'string' || sub.length === 0 || sub.length > 128 || !isClean(sub))
-    throw unauthenticated();
-  if (typeof tenant !== 'string' || !roles.includes(role as Role)) throw unauthenticated();
+    throw unauthenticated('bad_subject');
+  if (!roles.includes(role as Role)) throw unauthenticated('bad_role');
+  if (typeof tenant !== 'string') throw unauthenticated('bad_tenant');
   try {
     return { tenantId: toTenantId(tenant), subject: sub, role: role as Role, via: 'jwt', scopes: [] };
   } catch {
-    throw unauthenticated();
+    throw unauthenticated('bad_tenant');
   }
 }
