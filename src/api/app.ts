@@ -32,6 +32,7 @@ import { createRouter } from '../platform/http/router.ts';
 import { createTokenVerifier, type TokenOptions } from '../platform/http/verify-token.ts';
 import { authenticate } from './authenticate.ts';
 import { docsPage } from './docs-page.ts';
+import { createDocument } from './document.ts';
 import { healthRoutes } from './health.ts';
 import { createRefusalLog } from './log-refusal.ts';
 
@@ -97,11 +98,10 @@ export function createApp(ctx: AppContext) {
     scheme: 'bearer',
     description: 'An access token of the tenant’s identity provider, or an API key (tk_live_…)',
   });
-  documented.doc31('/openapi.json', {
-    openapi: '3.1.0',
-    info: { title: 'Tessera', version: '0.1.0', description: 'Ticketing whose tickets live on Solana.' },
-    security: [{ bearer: [] }],
-    servers: [{ url: config.PUBLIC_URL }],
+  let document: ReturnType<typeof createDocument> | undefined;
+  documented.get('/openapi.json', (c) => {
+    document ??= createDocument(documented, config);
+    return c.json(document);
   });
   return documented;
 }

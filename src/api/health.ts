@@ -15,6 +15,8 @@ const live = createRoute({
   path: '/health/live',
   tags: ['Health'],
   summary: 'The process answers',
+  operationId: 'getLiveness',
+  description: 'For whoever restarts processes: 200 as long as this one answers at all.',
   security: [],
   responses: { 200: answer(z.object({ status: z.literal('live') }), 'It does') },
 });
@@ -23,6 +25,9 @@ const ready = createRoute({
   path: '/health/ready',
   tags: ['Health'],
   summary: 'Database, bus and every worker are fresh; the cache is told but does not count',
+  operationId: 'getReadiness',
+  description:
+    'For whoever routes requests. 503 names what is not ready; each worker counts by its last heartbeat.',
   security: [],
   responses: { 200: answer(readiness, 'Ready'), 503: answer(readiness, 'Not ready') },
 });

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { exampleIds } from '../../platform/http/example-ids.ts';
 import { instant, text, uuid } from '../../platform/http/shapes.ts';
 
 export const scanReasons = [
@@ -40,6 +41,13 @@ export const validateInput = z
   })
   .openapi('ValidateInput');
 export type ValidateInput = z.output<typeof validateInput>;
+
+export const scanExample: z.input<typeof validateInput> = {
+  qr: exampleIds.code,
+  eventId: exampleIds.eventId,
+  gate: 'north',
+  nonce: '2f4e7b1c-8a5d-4c36-9e0f-1b7d6a3c5e92',
+};
 
 export const verdictShape = z
   .object({

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { instant, uuid } from '../../platform/http/shapes.ts';
-import { eventFields, ticketTypeFields } from './schema.ts';
+import { eventExample, eventFields, ticketTypeFields } from './schema.ts';
 
 /** What GET shows beside the fields that can be edited: it may be sent back, as it is. */
 const shownOfType = {
@@ -46,3 +46,27 @@ export const ticketTypePatch = z
 export type TicketTypeEdit = z.output<typeof ticketTypePatch>;
 /** All that can be edited of a ticket type, as it is written. */
 export type TicketTypeTerms = z.output<z.ZodObject<typeof ticketTypeFields>>;
+
+const { ticketTypes, ...described } = eventExample;
+export const termsExample: z.input<typeof eventReplacement> = {
+  ...described,
+  description: 'A tragedy in five acts, with one interval',
+  venueAddress: '21 New Globe Walk, London',
+  doorsOpenAt: null,
+  transferPolicy: 'open',
+  resaleCapBps: 10_000,
+  isActive: true,
+};
+
+export const typeTermsExample: z.input<typeof ticketTypeReplacement> = {
+  name: 'Standing',
+  description: 'In front of the stage',
+  priceMinor: 2_900,
+  capacity: 800,
+  salesStartAt: null,
+  salesEndAt: null,
+  perOrderLimit: 10,
+  perCustomerLimit: null,
+  maxEntries: 1,
+  isActive: true,
+};

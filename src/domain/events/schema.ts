@@ -91,6 +91,18 @@ export const eventInput = z
   .openapi('EventInput');
 export type EventInput = z.output<typeof eventInput>;
 
+export const eventExample: z.input<typeof eventInput> = {
+  title: 'Hamlet',
+  description: 'A tragedy in five acts',
+  venue: 'The Globe',
+  venueAddress: '21 New Globe Walk, London',
+  startsAt: '2050-06-01T19:30:00+01:00',
+  endsAt: '2050-06-01T22:30:00+01:00',
+  doorsOpenAt: '2050-06-01T18:30:00+01:00',
+  currency: 'EUR',
+  ticketTypes: [{ name: 'Standing', priceMinor: 2_500, capacity: 700 }],
+};
+
 export const ticketTypeShape = z
   .object({
     id: uuid,

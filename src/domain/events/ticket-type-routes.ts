@@ -1,12 +1,13 @@
 import { createRoute } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
+import { everybody, organisers } from '../../platform/http/callers.ts';
 import { tagged } from '../../platform/http/etag.ts';
 import { createRouter } from '../../platform/http/router.ts';
-import { answer, body, idParam, ifMatchHeader, patchBody, problems } from '../../platform/http/shapes.ts';
+import { answer, body, idOf, ifMatchHeader, patchBody, problems } from '../../platform/http/shapes.ts';
 import type { SoldOutGate } from '../inventory/sold-out-gate.ts';
 import { createTicketType } from './create-ticket-type.ts';
 import { deleteTicketType } from './delete-ticket-type.ts';
-import { ticketTypePatch, ticketTypeReplacement } from './edit-schema.ts';
+import { ticketTypePatch, ticketTypeReplacement, typeTermsExample } from './edit-schema.ts';
 import { getTicketType } from './get-ticket-type.ts';
 import { deletionShape, ticketTypeInput, ticketTypeShape } from './schema.ts';
 import { updateTicketType } from './update-ticket-type.ts';
@@ -18,7 +19,13 @@ const createType = createRoute({
   path: '/events/{id}/ticket-types',
   tags,
   summary: 'Add a ticket type',
-  request: { params: idParam, body: body(ticketTypeInput) },
+  operationId: 'createTicketType',
+  description: 'On sale at once, unless it says otherwise. An event has 999 at most.',
+  'x-roles': organisers,
+  request: {
+    params: idOf('eventId'),
+    body: body(ticketTypeInput, { name: 'Balcony', priceMinor: 4_900, capacity: 200 }),
+  },
   responses: {
     201: answer(ticketTypeShape, 'The ticket type'),
     ...problems(400, 401, 403, 404, 409, 413, 415, 429),
@@ -29,7 +36,10 @@ const getType = createRoute({
   path: '/ticket-types/{id}',
   tags,
   summary: 'A ticket type',
-  request: { params: idParam },
+  operationId: 'getTicketType',
+  description: 'As it stands in its event. The ETag is for If-Match, and the body may be sent back with PUT.',
+  'x-roles': everybody,
+  request: { params: idOf('ticketTypeId') },
   responses: { 200: answer(ticketTypeShape, 'The ticket type'), ...problems(400, 401, 404, 429) },
 });
 const replaceType = createRoute({
@@ -37,7 +47,15 @@ const replaceType = createRoute({
   path: '/ticket-types/{id}',
   tags,
   summary: 'Replace what can be edited of a ticket type, capacity included',
-  request: { params: idParam, headers: ifMatchHeader, body: body(ticketTypeReplacement) },
+  operationId: 'replaceTicketType',
+  description:
+    'Demands every field that can be edited, null where nothing is limited. Who holds places keeps their price. See docs/editing.md.',
+  'x-roles': organisers,
+  request: {
+    params: idOf('ticketTypeId'),
+    headers: ifMatchHeader,
+    body: body(ticketTypeReplacement, typeTermsExample),
+  },
   responses: {
     200: answer(ticketTypeShape, 'The ticket type'),
     ...problems(400, 401, 403, 404, 409, 412, 413, 415, 429),
@@ -48,7 +66,15 @@ const patchType = createRoute({
   path: '/ticket-types/{id}',
   tags,
   summary: 'Change some fields of a ticket type',
-  request: { params: idParam, headers: ifMatchHeader, body: patchBody(ticketTypePatch) },
+  operationId: 'updateTicketType',
+  description:
+    'A JSON merge patch: what it does not name stays. The capacity cannot fall below what is sold and held. See docs/editing.md.',
+  'x-roles': organisers,
+  request: {
+    params: idOf('ticketTypeId'),
+    headers: ifMatchHeader,
+    body: patchBody(ticketTypePatch, { priceMinor: 2_900, salesEndAt: null }),
+  },
   responses: {
     200: answer(ticketTypeShape, 'The ticket type'),
     ...problems(400, 401, 403, 404, 409, 412, 413, 415, 429),
@@ -59,7 +85,11 @@ const removeType = createRoute({
   path: '/ticket-types/{id}',
   tags,
   summary: 'Delete a ticket type, or take it off sale when something was sold',
-  request: { params: idParam },
+  operationId: 'deleteTicketType',
+  description:
+    'Gone without a trace when nothing was ordered and nobody holds places; otherwise off sale, while its tickets stay valid.',
+  'x-roles': organisers,
+  request: { params: idOf('ticketTypeId') },
   responses: { 200: answer(deletionShape, 'What was done'), ...problems(400, 401, 403, 404, 429) },
 });
 

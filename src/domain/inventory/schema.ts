@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { exampleIds } from '../../platform/http/example-ids.ts';
 import { text, uuid } from '../../platform/http/shapes.ts';
 
 export const customerName = text(100, 1);
@@ -18,6 +19,14 @@ export const reserveInput = z
   })
   .openapi('ReserveInput');
 export type ReserveInput = z.output<typeof reserveInput>;
+
+export const reserveExample: z.input<typeof reserveInput> = {
+  eventId: exampleIds.eventId,
+  ticketTypeId: exampleIds.ticketTypeId,
+  quantity: 2,
+  customerName: 'Alice Example',
+  customerEmail: 'alice@example.com',
+};
 
 export const reservationShape = z
   .object({

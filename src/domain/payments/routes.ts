@@ -1,7 +1,8 @@
 import { createRoute } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
+import { customers, staff } from '../../platform/http/callers.ts';
 import { createRouter } from '../../platform/http/router.ts';
-import { answer, body, idempotencyHeader, idParam, problems } from '../../platform/http/shapes.ts';
+import { answer, body, idempotencyHeader, idOf, problems } from '../../platform/http/shapes.ts';
 import type { SoldOutGate } from '../inventory/sold-out-gate.ts';
 import { createSaleLanes } from '../orders/sale-lanes.ts';
 import { orderAnswerShape } from '../orders/schema.ts';
@@ -11,10 +12,12 @@ import { createPayOrder, type PayOrderInput, type Purchase } from './pay-order.t
 import { cancelBooking, refundOrder } from './refund-order.ts';
 import {
   type BookingInput,
+  bookingExample,
   bookingInput,
   bookingShape,
   type PurchaseInput,
   pendingShape,
+  purchaseExample,
   purchaseInput,
   refundInput,
 } from './schema.ts';
@@ -31,7 +34,11 @@ const purchase = createRoute({
   path: '/tickets/purchase',
   tags,
   summary: 'Buy from a reservation or an offer, or directly: hold, pay, confirm',
-  request: { headers: idempotencyHeader, body: body(purchaseInput) },
+  operationId: 'purchaseTickets',
+  description:
+    'Send the same Idempotency-Key again after a 5xx, a time-out or a 202: nobody pays twice. The test provider takes the tokens tok_success, tok_declined, tok_timeout and tok_requires_action.',
+  'x-roles': customers,
+  request: { headers: idempotencyHeader, body: body(purchaseInput, purchaseExample) },
   responses: sold,
 });
 const book = createRoute({
@@ -39,7 +46,10 @@ const book = createRoute({
   path: '/bookings',
   tags,
   summary: 'Buy the seats of a lock',
-  request: { headers: idempotencyHeader, body: body(bookingInput) },
+  operationId: 'bookSeats',
+  description: 'As POST /tickets/purchase, for what POST /seats/lock locked.',
+  'x-roles': customers,
+  request: { headers: idempotencyHeader, body: body(bookingInput, bookingExample) },
   responses: sold,
 });
 const get = createRoute({
@@ -47,7 +57,10 @@ const get = createRoute({
   path: '/bookings/{id}',
   tags,
   summary: 'An order with its tickets and refunds',
-  request: { params: idParam },
+  operationId: 'getBooking',
+  description: 'A buyer sees their own. Where the payment failed, failureCode says why.',
+  'x-roles': customers,
+  request: { params: idOf('orderId') },
   responses: { 200: answer(bookingShape, 'The order'), ...problems(400, 401, 404, 429) },
 });
 const cancel = createRoute({
@@ -55,7 +68,11 @@ const cancel = createRoute({
   path: '/bookings/{id}',
   tags,
   summary: 'Call an order off: refund, free places, tickets revoked on chain',
-  request: { params: idParam, headers: idempotencyHeader },
+  operationId: 'cancelBooking',
+  description:
+    'A buyer may before the event begins, staff at any time, unless a ticket was used or given away.',
+  'x-roles': customers,
+  request: { params: idOf('orderId'), headers: idempotencyHeader },
   responses: { 200: answer(bookingShape, 'Called off'), ...problems(400, 401, 404, 409, 422, 429) },
 });
 const refund = createRoute({
@@ -63,9 +80,15 @@ const refund = createRoute({
   path: '/orders/{id}/refund',
   tags,
   summary: 'Refund an order, some of its tickets, or an amount',
+  operationId: 'refundOrder',
   description:
     'The only call that pays single tickets back: they are dead at the gates and their places on sale again with the answer, and revoked on chain soon after. When no ticket of the order is left, the order is refunded.',
-  request: { params: idParam, headers: idempotencyHeader, body: body(refundInput) },
+  'x-roles': staff,
+  request: {
+    params: idOf('orderId'),
+    headers: idempotencyHeader,
+    body: body(refundInput, { reason: 'The show was called off' }),
+  },
   responses: {
     200: answer(bookingShape, 'Promised; a worker pays'),
     ...problems(400, 401, 403, 404, 409, 413, 415, 422, 429),

@@ -1,6 +1,14 @@
 import { z } from '@hono/zod-openapi';
+import { exampleIds } from '../../platform/http/example-ids.ts';
 import { currency, minorAmount, text, uuid } from '../../platform/http/shapes.ts';
-import { customerEmail, customerName, customerPhone, holdCode, notes } from '../inventory/schema.ts';
+import {
+  customerEmail,
+  customerName,
+  customerPhone,
+  holdCode,
+  notes,
+  reserveExample,
+} from '../inventory/schema.ts';
 import { orderAnswerShape } from '../orders/schema.ts';
 import { promoCodeText } from '../promo/schema.ts';
 
@@ -46,6 +54,11 @@ export const purchaseInput = z
   .openapi('PurchaseInput');
 export type PurchaseInput = z.output<typeof purchaseInput>;
 
+export const purchaseExample: z.input<typeof purchaseInput> = {
+  ...reserveExample,
+  payment: { token: 'tok_success' },
+};
+
 export const bookingInput = z
   .strictObject({
     lockId: holdCode,
@@ -55,6 +68,13 @@ export const bookingInput = z
   })
   .openapi('BookingInput', { description: 'Name and e-mail are required unless the lock came with them' });
 export type BookingInput = z.output<typeof bookingInput>;
+
+export const bookingExample: z.input<typeof bookingInput> = {
+  lockId: exampleIds.lockId,
+  customerName: 'Alice Example',
+  customerEmail: 'alice@example.com',
+  payment: { token: 'tok_success' },
+};
 
 export const pendingShape = z
   .object({

@@ -14,8 +14,13 @@ const receive = createRoute({
   path: '/payments/webhook/{provider}',
   tags: ['Orders'],
   summary: 'Notices of the payment provider, signed by it',
+  operationId: 'receivePaymentNotice',
+  description:
+    'For the payment provider, whose signature over the raw body is the proof: it cannot be tried by hand. A notice only makes us ask the provider again.',
   security: [],
-  request: { params: z.object({ provider: z.enum(['test', 'stripe']) }) },
+  request: {
+    params: z.object({ provider: z.enum(['test', 'stripe']).openapi({ param: { example: 'test' } }) }),
+  },
   responses: {
     200: answer(
       z.object({ outcome: z.enum(['handled', 'known', 'ignored']) }).openapi('NoticeReceipt'),

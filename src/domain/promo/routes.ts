@@ -1,7 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
+import { organisers, staff } from '../../platform/http/callers.ts';
+import { exampleIds } from '../../platform/http/example-ids.ts';
 import { createRouter } from '../../platform/http/router.ts';
-import { answer, body, idParam, pageOf, pageQuery, problems } from '../../platform/http/shapes.ts';
+import { answer, body, idOf, pageOf, pageQuery, problems } from '../../platform/http/shapes.ts';
 import { createPromoCode } from './create-promo-code.ts';
 import { endPromoCode } from './end-promo-code.ts';
 import { listPromoCodes } from './list-promo-codes.ts';
@@ -14,7 +16,10 @@ const create = createRoute({
   path: '/promo-codes',
   tags,
   summary: 'Make a promotion code',
-  request: { body: body(promoInput) },
+  operationId: 'createPromoCode',
+  description: 'Per cent of the price, or an amount in one currency; for one event or for all.',
+  'x-roles': organisers,
+  request: { body: body(promoInput, { code: 'SUMMER-10', percent: 10, eventId: exampleIds.eventId }) },
   responses: { 201: answer(promoShape, 'The code'), ...problems(400, 401, 403, 404, 409, 413, 415, 429) },
 });
 const list = createRoute({
@@ -22,6 +27,9 @@ const list = createRoute({
   path: '/promo-codes',
   tags,
   summary: 'The codes with how often they were used',
+  operationId: 'listPromoCodes',
+  description: 'In pages, those that have ended too.',
+  'x-roles': staff,
   request: { query: z.strictObject(pageQuery) },
   responses: { 200: answer(pageOf(promoShape), 'A page of codes'), ...problems(400, 401, 403, 429) },
 });
@@ -30,7 +38,10 @@ const end = createRoute({
   path: '/promo-codes/{id}',
   tags,
   summary: 'End a promotion code',
-  request: { params: idParam },
+  operationId: 'endPromoCode',
+  description: 'Nobody can use it from now on; orders that did keep their discount.',
+  'x-roles': organisers,
+  request: { params: idOf('promoCodeId') },
   responses: { 200: answer(promoShape, 'The code, ended'), ...problems(400, 401, 403, 404, 429) },
 });
 

@@ -1,11 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
 import { roles } from '../../platform/actor.ts';
+import { admins } from '../../platform/http/callers.ts';
 import { createRouter } from '../../platform/http/router.ts';
 import {
   answer,
   body,
-  idParam,
+  idOf,
   instant,
   pageOf,
   pageQuery,
@@ -48,7 +49,11 @@ const create = createRoute({
   path: '/api-keys',
   tags,
   summary: 'Make an API key',
-  request: { body: body(keyInput) },
+  operationId: 'createApiKey',
+  description:
+    'A key has one role. With the scope on_behalf_of it may act for any buyer who is named in On-Behalf-Of.',
+  'x-roles': admins,
+  request: { body: body(keyInput, { name: 'Box office', role: 'support' }) },
   responses: { 201: answer(keyShape, 'The key, shown this once'), ...problems(400, 401, 403, 413, 415, 429) },
 });
 const list = createRoute({
@@ -56,6 +61,9 @@ const list = createRoute({
   path: '/api-keys',
   tags,
   summary: 'The keys in force',
+  operationId: 'listApiKeys',
+  description: 'In pages, the secrets left out.',
+  'x-roles': admins,
   request: { query: z.strictObject(pageQuery) },
   responses: {
     200: answer(pageOf(listedShape), 'A page of keys, without secrets'),
@@ -67,7 +75,10 @@ const revoke = createRoute({
   path: '/api-keys/{id}',
   tags,
   summary: 'Revoke a key; dead everywhere within half a minute',
-  request: { params: idParam },
+  operationId: 'revokeApiKey',
+  description: 'For good: a key cannot be put in force again.',
+  'x-roles': admins,
+  request: { params: idOf('apiKeyId') },
   responses: { 204: { description: 'Revoked' }, ...problems(400, 401, 403, 404, 429) },
 });
 

@@ -1,12 +1,16 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
+import { exampleIds } from '../../platform/http/example-ids.ts';
 import { createRouter } from '../../platform/http/router.ts';
 import { answer, problems } from '../../platform/http/shapes.ts';
 import { drawTicket } from './draw-ticket.ts';
 import { findNft, toMetadata } from './show-nft.ts';
 
 const mintParam = z.object({
-  mint: z.string().regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, 'must be a base58 address'),
+  mint: z
+    .string()
+    .regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, 'must be a base58 address')
+    .openapi({ param: { example: exampleIds.mint } }),
 });
 
 const metadataShape = z
@@ -28,6 +32,8 @@ const metadata = createRoute({
   path: '/nft/{mint}/metadata.json',
   tags: ['NFT'],
   summary: 'Public metadata of a ticket NFT, without personal data',
+  operationId: 'getNftMetadata',
+  description: 'What wallets and marketplaces show of the NFT. It follows what the organiser changes.',
   security: [],
   request: { params: mintParam },
   responses: { 200: answer(metadataShape, 'Metaplex token standard'), ...problems(400, 404) },
@@ -37,6 +43,8 @@ const image = createRoute({
   path: '/nft/{mint}/image.svg',
   tags: ['NFT'],
   summary: 'The picture of a ticket NFT',
+  operationId: 'getNftImage',
+  description: 'Drawn from the event and the ticket type, without the name of the holder.',
   security: [],
   request: { params: mintParam },
   responses: {

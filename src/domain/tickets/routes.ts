@@ -1,8 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import QRCode from 'qrcode';
 import type { AppContext } from '../../context.ts';
+import { customers, everybody, staff } from '../../platform/http/callers.ts';
 import { createRouter } from '../../platform/http/router.ts';
-import { answer, body, idempotencyHeader, idParam, pageOf, problems } from '../../platform/http/shapes.ts';
+import { answer, body, idempotencyHeader, idOf, pageOf, problems } from '../../platform/http/shapes.ts';
 import type { CodeKeyRing } from './code-keys.ts';
 import { getTicket } from './get-ticket.ts';
 import { listTickets } from './list-tickets.ts';
@@ -18,6 +19,9 @@ const list = createRoute({
   path: '/tickets',
   tags,
   summary: 'Tickets: a buyer sees their own, staff all of the tenant',
+  operationId: 'listTickets',
+  description: 'The oldest first, in pages, filtered by event, user and status.',
+  'x-roles': everybody,
   request: { query: shapes.ticketFilter },
   responses: {
     200: answer(pageOf(shapes.ticketShape), 'A page of tickets'),
@@ -29,7 +33,10 @@ const get = createRoute({
   path: '/tickets/{id}',
   tags,
   summary: 'A ticket with the state of its copy of the chain',
-  request: { params: idParam },
+  operationId: 'getTicket',
+  description: 'A holder sees their own.',
+  'x-roles': customers,
+  request: { params: idOf('ticketId') },
   responses: { 200: answer(shapes.ticketShape, 'The ticket'), ...problems(400, 401, 404, 429) },
 });
 const history = createRoute({
@@ -37,7 +44,10 @@ const history = createRoute({
   path: '/tickets/{id}/history',
   tags,
   summary: 'Every step of a ticket',
-  request: { params: idParam },
+  operationId: 'getTicketHistory',
+  description: 'From the sale on: who did what, when, and why. A holder sees that of their own.',
+  'x-roles': customers,
+  request: { params: idOf('ticketId') },
   responses: { 200: answer(shapes.historyShape, 'The steps, oldest first'), ...problems(400, 401, 404, 429) },
 });
 const code = createRoute({
@@ -45,7 +55,11 @@ const code = createRoute({
   path: '/tickets/{id}/qr',
   tags,
   summary: 'The current code, for the holder alone; JSON, text, SVG or PNG by the Accept header',
-  request: { params: idParam },
+  operationId: 'getTicketCode',
+  description:
+    'To everybody but the holder there is no such ticket. A code dies when the ticket changes hands or ends.',
+  'x-roles': customers,
+  request: { params: idOf('ticketId') },
   responses: {
     200: {
       description: 'The code',
@@ -64,9 +78,15 @@ const revoke = createRoute({
   path: '/tickets/{id}/revoke',
   tags,
   summary: 'Revoke a ticket: dead at the gates at once, on chain soon after',
+  operationId: 'revokeTicket',
   description:
     'Nothing is paid back and the place stays taken. To pay a ticket back and put its place on sale again, call POST /api/orders/{id}/refund with ticketIds; to call a whole order off, DELETE /api/bookings/{id}.',
-  request: { params: idParam, headers: idempotencyHeader, body: body(shapes.revokeInput) },
+  'x-roles': staff,
+  request: {
+    params: idOf('ticketId'),
+    headers: idempotencyHeader,
+    body: body(shapes.revokeInput, { reason: 'fraud', note: 'Paid with a stolen card' }),
+  },
   responses: {
     200: answer(shapes.ticketShape, 'The ticket'),
     ...problems(400, 401, 403, 404, 409, 413, 415, 422, 429),

@@ -1,7 +1,8 @@
 import { createRoute } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
+import { customers } from '../../platform/http/callers.ts';
 import { createRouter } from '../../platform/http/router.ts';
-import { answer, body, idempotencyHeader, idParam, problems } from '../../platform/http/shapes.ts';
+import { answer, body, idempotencyHeader, idOf, problems } from '../../platform/http/shapes.ts';
 import { answerOffer } from './answer-offer.ts';
 import { getTransfer } from './get-transfer.ts';
 import { transferInput, transferShape } from './schema.ts';
@@ -14,7 +15,15 @@ const transfer = createRoute({
   path: '/tickets/{id}/transfer',
   tags,
   summary: 'Give a ticket to another user or wallet, on chain first',
-  request: { params: idParam, headers: idempotencyHeader, body: body(transferInput) },
+  operationId: 'transferTicket',
+  description:
+    '202: ask GET /transfers/{id} how it stands. The ticket has its new owner when the chain says so.',
+  'x-roles': customers,
+  request: {
+    params: idOf('ticketId'),
+    headers: idempotencyHeader,
+    body: body(transferInput, { toUserId: 'bob' }),
+  },
   responses: { 202: answer(transferShape, 'Under way'), ...problems(400, 401, 404, 409, 413, 415, 422, 429) },
 });
 const get = createRoute({
@@ -22,7 +31,10 @@ const get = createRoute({
   path: '/transfers/{id}',
   tags,
   summary: 'How a transfer stands',
-  request: { params: idParam },
+  operationId: 'getTransfer',
+  description: 'Who gives, who receives and staff see it. Where it failed, failureCode says why.',
+  'x-roles': customers,
+  request: { params: idOf('transferId') },
   responses: { 200: answer(transferShape, 'The transfer'), ...problems(400, 401, 404, 429) },
 });
 const accept = createRoute({
@@ -30,7 +42,10 @@ const accept = createRoute({
   path: '/transfers/{id}/accept',
   tags,
   summary: 'Accept an offered ticket',
-  request: { params: idParam, headers: idempotencyHeader },
+  operationId: 'acceptTransfer',
+  description: 'For the user to whom the ticket was offered.',
+  'x-roles': customers,
+  request: { params: idOf('transferId'), headers: idempotencyHeader },
   responses: { 200: answer(transferShape, 'Under way'), ...problems(400, 401, 404, 409, 422, 429) },
 });
 const cancel = createRoute({
@@ -38,7 +53,10 @@ const cancel = createRoute({
   path: '/transfers/{id}/cancel',
   tags,
   summary: 'Take an offer back',
-  request: { params: idParam, headers: idempotencyHeader },
+  operationId: 'cancelTransfer',
+  description: 'For the user who offered it, until it is accepted.',
+  'x-roles': customers,
+  request: { params: idOf('transferId'), headers: idempotencyHeader },
   responses: { 200: answer(transferShape, 'Cancelled'), ...problems(400, 401, 404, 409, 422, 429) },
 });
 

@@ -1,11 +1,12 @@
 import { createRoute } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
+import { buyers, customers } from '../../platform/http/callers.ts';
 import { createRouter } from '../../platform/http/router.ts';
-import { answer, body, idParam, problems } from '../../platform/http/shapes.ts';
+import { answer, body, idOf, problems } from '../../platform/http/shapes.ts';
 import { getEntry } from './get-entry.ts';
 import { joinWaitingList } from './join-waiting-list.ts';
 import { leaveWaitingList } from './leave-waiting-list.ts';
-import { entryShape, joinInput } from './schema.ts';
+import { entryShape, joinExample, joinInput } from './schema.ts';
 
 const tags = ['Waiting list'];
 
@@ -14,7 +15,11 @@ const join = createRoute({
   path: '/ticket-types/{id}/waiting-list',
   tags,
   summary: 'Get in line for a ticket type that is sold out',
-  request: { params: idParam, body: body(joinInput) },
+  operationId: 'joinWaitingList',
+  description:
+    'What comes free is offered to those in line in the order they came. An offer is bought with POST /tickets/purchase.',
+  'x-roles': buyers,
+  request: { params: idOf('soldOutTypeId'), body: body(joinInput, joinExample) },
   responses: { 201: answer(entryShape, 'In line'), ...problems(400, 401, 403, 404, 409, 413, 415, 429) },
 });
 const get = createRoute({
@@ -22,7 +27,10 @@ const get = createRoute({
   path: '/waiting-list/{id}',
   tags,
   summary: 'My place in line, and my offer',
-  request: { params: idParam },
+  operationId: 'getWaitingListEntry',
+  description: 'A buyer sees their own.',
+  'x-roles': customers,
+  request: { params: idOf('waitingListEntryId') },
   responses: { 200: answer(entryShape, 'The entry'), ...problems(400, 401, 404, 429) },
 });
 const leave = createRoute({
@@ -30,7 +38,10 @@ const leave = createRoute({
   path: '/waiting-list/{id}',
   tags,
   summary: 'Leave the line, or decline an offer',
-  request: { params: idParam },
+  operationId: 'leaveWaitingList',
+  description: 'An offer that is declined goes to the next in line.',
+  'x-roles': customers,
+  request: { params: idOf('waitingListEntryId') },
   responses: { 200: answer(entryShape, 'The entry, ended'), ...problems(400, 401, 404, 409, 429) },
 });
 

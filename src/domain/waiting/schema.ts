@@ -9,6 +9,12 @@ export const joinInput = z
   .openapi('WaitingListInput');
 export type JoinInput = z.output<typeof joinInput>;
 
+export const joinExample: z.input<typeof joinInput> = {
+  quantity: 1,
+  customerName: 'Bob Example',
+  customerEmail: 'bob@example.com',
+};
+
 export const entryShape = z
   .object({
     id: uuid,

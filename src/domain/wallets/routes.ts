@@ -1,5 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
+import { buyers, everybody } from '../../platform/http/callers.ts';
+import { exampleIds } from '../../platform/http/example-ids.ts';
 import { createRouter } from '../../platform/http/router.ts';
 import { answer, body, problems, text, uuid } from '../../platform/http/shapes.ts';
 import { challengeWallet } from './challenge-wallet.ts';
@@ -21,6 +23,9 @@ const list = createRoute({
   path: '/wallets',
   tags,
   summary: 'My wallets',
+  operationId: 'listWallets',
+  description: 'The custodial one that we keep for a user, and those that they linked.',
+  'x-roles': everybody,
   responses: { 200: answer(z.object({ items: z.array(walletShape) }), 'The wallets'), ...problems(401, 429) },
 });
 const challenge = createRoute({
@@ -28,7 +33,14 @@ const challenge = createRoute({
   path: '/wallets/challenge',
   tags,
   summary: 'A text to sign with the wallet that is to be linked',
-  request: { body: body(z.strictObject({ address: text(44, 32) }).openapi('WalletChallengeInput')) },
+  operationId: 'challengeWallet',
+  description: 'Good for ten minutes and for one link.',
+  'x-roles': buyers,
+  request: {
+    body: body(z.strictObject({ address: text(44, 32) }).openapi('WalletChallengeInput'), {
+      address: exampleIds.walletAddress,
+    }),
+  },
   responses: {
     201: answer(
       z.object({ challengeId: uuid, message: z.string(), expiresAt: z.string() }).openapi('WalletChallenge'),
@@ -42,11 +54,15 @@ const link = createRoute({
   path: '/wallets',
   tags,
   summary: 'Link a wallet by its signature of the challenge; new tickets go there',
+  operationId: 'linkWallet',
+  description: 'The signature is that of the text from POST /wallets/challenge.',
+  'x-roles': buyers,
   request: {
     body: body(
       z.strictObject({ challengeId: uuid, signature: z.base64().max(100) }).openapi('WalletLinkInput', {
         description: 'signature: Ed25519, 64 bytes in base64',
       }),
+      { challengeId: exampleIds.challengeId, signature: exampleIds.signature },
     ),
   },
   responses: { 201: answer(walletShape, 'The wallet'), ...problems(400, 401, 403, 409, 413, 415, 422, 429) },

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { isCurrency } from '../money.ts';
+import { exampleIds } from './example-ids.ts';
 import { isClean } from './read-json.ts';
 
 /** Text of `min` to `max` characters, without NUL or half a surrogate pair. */
@@ -35,7 +36,10 @@ export const currency = z
   .regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code')
   .refine(isCurrency, 'must be an ISO 4217 code');
 
-export const idParam = z.object({ id: uuid });
+/** The id in a path, with the example of what it is an id of. */
+export function idOf(name: keyof typeof exampleIds) {
+  return z.object({ id: uuid.openapi({ param: { example: exampleIds[name] } }) });
+}
 
 export const pageQuery = {
   limit: z.coerce.number().int().min(1).max(100).default(50),
@@ -45,7 +49,8 @@ export const pageQuery = {
 export const idempotencyHeader = z.object({
   'idempotency-key': z
     .string({ error: 'Idempotency-Key is required' })
-    .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters'),
+    .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
+    .openapi({ param: { example: '7f1c0e0a-4d0f-4a53-9a52-3c1f0a6b8e11' } }),
 });
 
 export const ifMatchHeader = z.object({
@@ -104,14 +109,18 @@ const reasons: Record<number, string> = {
   503: 'A dependency does not answer; try again after Retry-After seconds',
 };
 
-export function body<T extends z.ZodType>(schema: T) {
-  return { content: { 'application/json': { schema } }, required: true };
+/** A body, with an example that succeeds. */
+export function body<T extends z.ZodType>(schema: T, example: z.input<T>) {
+  return { content: { 'application/json': { schema, example } }, required: true };
 }
 
 /** A JSON merge patch (RFC 7396): what it names changes, null takes away. */
-export function patchBody<T extends z.ZodType>(schema: T) {
+export function patchBody<T extends z.ZodType>(schema: T, example: z.input<T>) {
   return {
-    content: { 'application/json': { schema }, 'application/merge-patch+json': { schema } },
+    content: {
+      'application/json': { schema, example },
+      'application/merge-patch+json': { schema, example },
+    },
     required: true,
   };
 }

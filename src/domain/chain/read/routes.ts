@@ -1,7 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../../../context.ts';
+import { customers } from '../../../platform/http/callers.ts';
 import { createRouter } from '../../../platform/http/router.ts';
-import { answer, idParam, problems, uuid } from '../../../platform/http/shapes.ts';
+import { answer, idOf, problems, uuid } from '../../../platform/http/shapes.ts';
 import { syncStatuses } from '../../tickets/schema.ts';
 import { showChain } from './show-chain.ts';
 
@@ -51,7 +52,11 @@ const chain = createRoute({
   path: '/tickets/{id}/chain',
   tags: ['Tickets'],
   summary: 'Mint, owner, transactions and the log of what the chain said',
-  request: { params: idParam },
+  operationId: 'getTicketOnChain',
+  description:
+    'The copy that we keep of the chain, with the log that it was made from. A holder sees that of their own.',
+  'x-roles': customers,
+  request: { params: idOf('ticketId') },
   responses: { 200: answer(chainShape, 'The ticket on the chain'), ...problems(400, 401, 404, 429) },
 });
 

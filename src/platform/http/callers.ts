@@ -1,0 +1,14 @@
+import { type Role, roles } from '../actor.ts';
+
+/**
+ * Who may call an operation, for its description. The verb decides: these are words, which a test compares with what the
+ * verbs answer to each role.
+ */
+export const everybody: readonly Role[] = roles;
+export const admins: readonly Role[] = ['admin'];
+export const organisers: readonly Role[] = ['admin', 'organiser'];
+export const staff: readonly Role[] = ['admin', 'organiser', 'support'];
+/** Who sells and who buys. What is somebody's own is theirs and the staff's: others find nothing there. */
+export const customers: readonly Role[] = ['admin', 'organiser', 'support', 'buyer'];
+export const buyers: readonly Role[] = ['buyer'];
+export const doors: readonly Role[] = ['admin', 'organiser', 'support', 'scanner'];
