@@ -15,11 +15,13 @@ export function createRefusalLog(ctx: {
   let second = 0;
   let lines = 0;
   return (requestId, refusal) => {
+    const level = levels[refusal] ?? 'info';
+    if (!ctx.log.isLevelEnabled(level)) return;
     const now = Math.floor(ctx.clock.now().getTime() / 1000);
     const leftOut = now === second ? 0 : lines - LINES_PER_SECOND;
     if (now !== second) [second, lines] = [now, 0];
     if (++lines > LINES_PER_SECOND) return;
     const more = leftOut > 0 ? { leftOut } : {};
-    ctx.log[levels[refusal] ?? 'info']({ requestId, refusal, ...more }, 'unauthenticated request refused');
+    ctx.log[level]({ requestId, refusal, ...more }, 'unauthenticated request refused');
   };
 }

@@ -266,11 +266,12 @@ describe('the log', () => {
   async function logOf(
     run: (target: App, clock: TestClock) => Promise<unknown>,
     changes: Partial<TestContext['config']> = {},
+    level = 'debug',
   ): Promise<{ lines: Line[]; text: string }> {
     const folder = await mkdtemp(`${tmpdir()}/tessera-log-`);
     const destination = `${folder}/api.log`;
     const clock = createTestClock();
-    const log = createLogger({ level: 'debug', process: 'api', destination });
+    const log = createLogger({ level, process: 'api', destination });
     await run(
       createApp({ ...ctx, log, clock, config: { ...config, ...changes } as TestContext['config'] }),
       clock,
@@ -362,6 +363,15 @@ describe('the log', () => {
     });
     expect(lines).toHaveLength(21);
     expect(lines.at(-1)).toMatchObject({ refusal: 'malformed', leftOut: 30 });
+  });
+
+  it('has room for bad tokens, however many come without one', async () => {
+    const ask = async (target: App) => {
+      for (let i = 0; i < 50; i++) await probe(undefined, target);
+      await probe('Bearer x', target);
+    };
+    const { lines } = await logOf(ask, {}, 'info');
+    expect(lines).toMatchObject([{ refusal: 'malformed' }]);
   });
 
   it('says nothing of who is let in', async () => {
