@@ -8,6 +8,7 @@ import { listsContract } from './contract/lists.ts';
 import { refusalsContract } from './contract/refusals.ts';
 import { slotsContract } from './contract/slots.ts';
 import { socketContract } from './contract/socket.ts';
+import { tokensContract } from './contract/tokens.ts';
 import { transactionsContract } from './contract/transactions.ts';
 import { trialsContract } from './contract/trials.ts';
 import { rawRpc } from './raw-rpc.ts';
@@ -44,6 +45,7 @@ export function chainContract(start: () => Promise<ContractChain>, agave: boolea
   trialsContract(world);
   listsContract(world);
   accountsContract(world);
+  tokensContract(world);
   refusalsContract(world);
   socketContract(world);
 }

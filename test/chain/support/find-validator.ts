@@ -21,5 +21,6 @@ export function findValidator(): { command: string; version: string } | { missin
 
 function versionOf(command: string): string | undefined {
   const { error, status, stdout } = spawnSync(command, ['--version'], { encoding: 'utf8' });
-  return error || status !== 0 ? undefined : stdout.trim();
+  // What follows in brackets differs from call to call.
+  return error || status !== 0 ? undefined : stdout.split('(')[0]?.trim();
 }

@@ -1,5 +1,6 @@
 import type { Account } from '../account-history.ts';
 import { decodeBase58, encodeBase58 } from '../base58.ts';
+import { DECIMALS_AT, isMint, SUPPLY_AT, uiAmountOf } from '../token-balances.ts';
 import { blockFor, inContext, type Methods, type Node } from './node.ts';
 import { addressOf, type Config, configAt, numberAt, textAt, textsAt } from './params.ts';
 import { invalidParams, RpcError } from './rpc-error.ts';
@@ -35,6 +36,11 @@ export const accountMethods: Methods = {
       .map(([pubkey, account]) => ({ account: encodeAccount(account, config), pubkey }));
     return config.withContext === true ? inContext(block, found) : found;
   },
+  getTokenSupply(node, params) {
+    const address = addressOf(textAt(params, 0));
+    const block = blockFor(node, configAt(params, 1));
+    return inContext(block, supplyOf(visible(node, address, block.slot)));
+  },
   getMinimumBalanceForRentExemption: (node, params) =>
     Number(node.ledger.runtime.rentFor(numberAt(params, 0))),
   requestAirdrop(node, params) {
@@ -42,6 +48,12 @@ export const accountMethods: Methods = {
     return node.airdrop(to, BigInt(numberAt(params, 1)));
   },
 };
+
+function supplyOf(mint: Account | undefined) {
+  if (mint === undefined) throw invalidParams('Invalid param: could not find account');
+  if (!isMint(mint)) throw invalidParams('Invalid param: not a Token mint');
+  return uiAmountOf(mint.data.readBigUInt64LE(SUPPLY_AT), mint.data[DECIMALS_AT] ?? 0);
+}
 
 /** What a program's accounts are chosen by; at most four filters, which must all match. */
 export function filterOf(config: Config): (account: Account) => boolean {
