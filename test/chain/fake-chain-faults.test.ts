@@ -41,7 +41,9 @@ describe('chance', () => {
       seen.push(await commitment(signature), await rpc.ask('getBalance', bob.address, PROCESSED));
       seen.push((await rpc.post(ASKED)).status);
     }
+    const listed = await rpc.ask('getSignaturesForAddress', alice.address, CONFIRMED);
     const result = {
+      listed,
       decided: chain.decided(),
       seen,
       counts: chain.truth.counts(),
@@ -294,6 +296,20 @@ describe('a node', () => {
 });
 
 describe('answers', () => {
+  it('of a batch may come in another order', async () => {
+    world = await fakeWorld({ nodes: { main: { answers: { reversed: { chance: 1 } } } } });
+    const { text } = await world.rpc.post([ASKED, { ...ASKED, id: 2, method: 'getHealth' }]);
+    expect(JSON.parse(text).map(({ id }: { id: number }) => id)).toEqual([2, 1]);
+  });
+
+  it('say that a node is behind, which then checks no transaction', async () => {
+    world = await fakeWorld({ nodes: { main: { behind: 150 } } });
+    const behind = { code: -32005, message: 'Node is behind by 150 slots', data: { numSlotsBehind: 150 } };
+    expect(await world.rpc.refused('getHealth')).toEqual(behind);
+    await expect(world.give(5)).rejects.toEqual(behind);
+    expect(await world.give(5, { skipPreflight: true })).toBeTruthy();
+  });
+
   it('are late, refused, broken, garbage, huge, elsewhere, cut off or never', async () => {
     world = await fakeWorld({ nodes: { main: {}, second: {} } });
     const { chain, rpc } = world;

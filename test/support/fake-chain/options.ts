@@ -31,6 +31,8 @@ export type NodeFaults = {
   genesisHash?: string;
   /** What it says of recent priority fees, in millionths of a lamport per unit. */
   prioritizationFee?: number;
+  /** Says that it is so many slots behind, and checks no transaction. */
+  behind?: number;
   /** Refuses several calls in one request, as some nodes do. */
   noBatches?: boolean;
   /** Answers 401 without `?api-key=` of this. */
@@ -47,6 +49,8 @@ export type NodeFaults = {
     huge?: Often & { bytes: number };
     /** 307 to this URL. */
     redirect?: Often & { to: string };
+    /** Of several calls at once, the last is answered first. */
+    reversed?: Often;
     /** Never answers. */
     hang?: Often;
     /** Closes the connection: before it looked at the request, or after it did what was asked. */

@@ -66,7 +66,9 @@ async function serve(
   }
   const garbage = happens('garbage', answers.garbage);
   const late = answers.late && happens('answerLate', answers.late) ? answers.late.ms : undefined;
-  const answer = answerAll(node, calls);
+  const reversed = happens('reversed', answers.reversed);
+  const inOrder = answerAll(node, calls);
+  const answer = reversed && Array.isArray(inOrder) ? inOrder.toReversed() : inOrder;
   if (late) await sleep(node.dice.between('answerLate', subject, late));
   if (garbage) return json(response, '<!doctype html><title>Just a moment…</title>');
   const huge = answers.huge && happens('huge', answers.huge) ? answers.huge.bytes : 0;

@@ -16,3 +16,6 @@ export const invalidParams = (why: string) => new RpcError(-32602, why);
 
 export const tooFarAhead = (contextSlot: number) =>
   new RpcError(-32016, 'Minimum context slot has not been reached', { contextSlot });
+
+export const isBehind = (numSlotsBehind: number) =>
+  new RpcError(-32005, `Node is behind by ${numSlotsBehind} slots`, { numSlotsBehind });

@@ -7,7 +7,7 @@ import { encodeAccount } from './account-methods.ts';
 import { encodeInner } from './encode-transaction.ts';
 import { blockFor, inContext, type Methods, type Node } from './node.ts';
 import { addressOf, type Config, configAt, textAt } from './params.ts';
-import { invalidParams, RpcError } from './rpc-error.ts';
+import { invalidParams, isBehind, RpcError } from './rpc-error.ts';
 
 /** What runs transactions, for real or on trial. A trial is always on the newest state. */
 export const sendMethods: Methods = {
@@ -47,6 +47,8 @@ export const sendMethods: Methods = {
 };
 
 function preflight(node: Node, transaction: Transaction, height: number): void {
+  const { behind } = node.faults();
+  if (behind) throw isBehind(behind);
   const refused = refusedBefore(node, transaction, height);
   const simulation = simulate(node, transaction, node.ledger.rules.verifySignatures, refused);
   if (simulation.err === null) return;

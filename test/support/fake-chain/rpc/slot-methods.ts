@@ -3,14 +3,18 @@ import type { Landed } from '../block.ts';
 import { parseMessageFee } from './message-fee.ts';
 import { blockFor, inContext, type Methods } from './node.ts';
 import { addressOf, configAt, numberAt, textAt, textsAt } from './params.ts';
-import { invalidParams, RpcError } from './rpc-error.ts';
+import { invalidParams, isBehind, RpcError } from './rpc-error.ts';
 
 const SLOTS_IN_EPOCH = 432_000;
 const FEE_SLOTS = 150;
 
 /** What is asked of the chain as a whole. */
 export const slotMethods: Methods = {
-  getHealth: () => 'ok',
+  getHealth(node) {
+    const { behind } = node.faults();
+    if (behind) throw isBehind(behind);
+    return 'ok';
+  },
   getVersion: () => ({ 'feature-set': 128318206, 'solana-core': '3.0.0' }),
   getGenesisHash: (node) => node.faults().genesisHash ?? node.ledger.genesisHash,
   getIdentity: () => ({ identity: 'FakeNode11111111111111111111111111111111111' }),
