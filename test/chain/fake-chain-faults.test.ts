@@ -56,7 +56,10 @@ describe('chance', () => {
   it('gives the same faults to the same seed and input, and others to another seed', async () => {
     const [first, again, other] = [await play(7), await play(7), await play(8)];
     expect(again).toEqual(first);
-    expect(other.decided).not.toEqual(first.decided);
+    // Forks and skipped slots have the same subjects in every run; what is drawn by signature differs anyway.
+    const bySlot = (played: typeof first) =>
+      played.decided.filter(({ subject }) => subject.startsWith('slot '));
+    expect(bySlot(other)).not.toEqual(bySlot(first));
     expect(other.seen).not.toEqual(first.seen);
     const kinds = new Set(first.decided.map(({ fault }) => fault));
     expect([...kinds]).toEqual(

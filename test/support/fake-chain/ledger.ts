@@ -163,7 +163,6 @@ export class Ledger {
 
   private land(waiting: Waiting, block: Block): void {
     const { transaction, told, verified } = waiting;
-    if (this.index.find(transaction.signature)) return;
     if (!told && this.ageOf(transaction.blockhash, block.height) === undefined) {
       this.counts.expired++;
       return;
