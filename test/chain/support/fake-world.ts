@@ -1,7 +1,6 @@
 import type { FakeChainOptions } from '../../support/fake-chain/options.ts';
 import { type FakeChain, startFakeChain } from '../../support/fake-chain/start-fake-chain.ts';
-import type { Actor } from '../program/support/actors.ts';
-import { actor } from '../program/support/actors.ts';
+import { type Actor, actor } from '../program/support/actors.ts';
 import { type RawRpc, rawRpc } from './raw-rpc.ts';
 import { pay, SOL, send, signed } from './send-raw.ts';
 

@@ -79,7 +79,7 @@ export type NodeFaults = {
   };
 };
 
-export type FakeChainOptions = {
+export type FakeChainOptions<Name extends string = string> = {
   /** Decides every fault. The same seed and the same input give the same faults. */
   seed: number | string;
   /** Milliseconds a slot; 40 by default. `manual`: a slot comes when `advance` is called. */
@@ -97,5 +97,5 @@ export type FakeChainOptions = {
   verifySignatures?: boolean;
   faults?: ChainFaults;
   /** Nodes by name, each with its faults; one without, called `main`, by default. */
-  nodes?: { [name: string]: NodeFaults };
+  nodes?: Record<Name, NodeFaults>;
 };

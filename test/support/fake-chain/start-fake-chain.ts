@@ -36,11 +36,11 @@ export type NodeHandle = {
   say(message: unknown): void;
 };
 
-export type FakeChain = {
+export type FakeChain<Name extends string = string> = {
   /** Of the first node. */
   rpcUrl: string;
   wsUrl: string;
-  nodes: { [name: string]: NodeHandle };
+  nodes: Record<Name, NodeHandle>;
   programId: string;
   genesisHash: string;
   truth: Truth;
@@ -64,8 +64,11 @@ export type FakeChain = {
 };
 
 /** A chain in this process, with as many nodes as asked for, each with JSON-RPC and WebSocket on a port of its own. */
-export async function startFakeChain(options: FakeChainOptions): Promise<FakeChain> {
-  const { seed, slotMs = SLOT_MS, confirmedAfter = 1, nodes: wanted = { main: {} } } = options;
+export async function startFakeChain<Name extends string = 'main'>(
+  options: FakeChainOptions<Name>,
+): Promise<FakeChain<Name>> {
+  const { seed, slotMs = SLOT_MS, confirmedAfter = 1 } = options;
+  const wanted: { [name: string]: NodeFaults } = options.nodes ?? { main: {} };
   const programs = options.programs ?? { [LOCAL_PROGRAM]: PROGRAM_FILE };
   const [programId = LOCAL_PROGRAM] = Object.keys(programs);
   const chainMs = slotMs === 'manual' ? NOMINAL_SLOT_MS : slotMs;
@@ -96,7 +99,7 @@ export async function startFakeChain(options: FakeChainOptions): Promise<FakeCha
   return {
     rpcUrl: main.handle.rpcUrl,
     wsUrl: main.handle.wsUrl,
-    nodes: Object.fromEntries(started.map(({ name, handle }) => [name, handle])),
+    nodes: Object.fromEntries(started.map(({ name, handle }) => [name, handle])) as Record<Name, NodeHandle>,
     programId,
     genesisHash: ledger.genesisHash,
     truth: truthOf(ledger, programId, confirmedAfter),
