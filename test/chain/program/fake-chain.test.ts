@@ -7,6 +7,8 @@ describe('the client against the fake chain', () => {
   clusterSuite(async () => {
     const chain = await startFakeChain({ seed: 'the client' });
     const connection = new Connection(chain.rpcUrl, { wsEndpoint: chain.wsUrl, commitment: 'confirmed' });
+    // A lookup table is made by a slot that is final.
+    chain.advance(40);
     return { connection, stop: () => void chain.stop() };
   });
 });

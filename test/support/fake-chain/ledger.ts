@@ -23,6 +23,9 @@ export type LedgerRules = {
   verifySignatures: boolean;
 };
 
+/** Programs can see the hashes of so many blocks; a network keeps 512. Lookup tables are made by them. */
+const SLOT_HASHES = 150;
+
 /** Versions of accounts are kept for so many slots behind the final one, for nodes that lag. */
 const KEPT_SLOTS = 1_000;
 
@@ -136,7 +139,9 @@ export class Ledger {
 
   private build(): void {
     const { tip, slot } = this;
-    this.runtime.setClock(slot, this.timeOf(slot));
+    const recent = this.blocks.slice(-SLOT_HASHES).toReversed();
+    const hashes = recent.map((block) => ({ slot: BigInt(block.slot), hash: block.hash }));
+    this.runtime.startSlot(slot, this.timeOf(slot), hashes);
     const block = this.put({
       slot,
       height: tip.height + 1,

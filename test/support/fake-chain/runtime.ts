@@ -81,7 +81,9 @@ export class Runtime {
     this.svm.setAccount(addressBytes(address), stored);
   }
 
-  setClock(slot: number, unixSeconds: number): void {
+  /** @param recent slots and hashes of the newest blocks before it, the newest first */
+  startSlot(slot: number, unixSeconds: number, recent: { slot: bigint; hash: string }[]): void {
+    this.svm.setSlotHashes(recent);
     const clock = this.svm.getClock();
     clock.slot = BigInt(slot);
     clock.unixTimestamp = BigInt(unixSeconds);
