@@ -113,6 +113,20 @@ describe('a batch of mints', () => {
   });
 });
 
+describe('a ticket that cannot be written', () => {
+  it('is parked with the reason, and the others of its batch are minted', async () => {
+    const { eventId, ids } = await sold(3);
+    const [odd = '', ...others] = ids;
+    // More than 64 bits: no field of the instruction takes it.
+    await query('update tickets set price_minor = 9000000000000000000 where id = $1', [odd]);
+    await mint(eventId, ids);
+    for (const id of others) await untilStatus(id, 'active');
+    const [parked] = await query('select reason from parked_jobs where subject_id = $1', [odd]);
+    expect(parked.reason).toMatch(/64 bits|does not fit|range/i);
+    expect(await attempts(odd)).toEqual([]);
+  });
+});
+
 describe('the database', () => {
   it('takes no second transaction of a ticket while one is alive', async () => {
     const { eventId, ids } = await sold(1);

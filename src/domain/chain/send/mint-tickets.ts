@@ -2,7 +2,8 @@ import { sql } from 'kysely';
 import type { TenantId } from '../../../platform/ids.ts';
 import type { TenantTx } from '../../../platform/tenant-tx.ts';
 import type { ChainContext } from './chain-context.ts';
-import type { Claim, DraftOutcome } from './draft.ts';
+import type { Failure } from './classify-failure.ts';
+import type { Claim } from './draft.ts';
 import { type EventOnChain, ensureEvent, growEvent } from './ensure-event.ts';
 import { givePlaces, MINTABLE, type Place } from './give-places.ts';
 import { parkJob } from './park-job.ts';
@@ -26,15 +27,34 @@ export async function mintTickets(
   const { places, maxSupply } = await givePlaces(ctx, tenantId, eventId, accounts.event, ticketIds);
   const last = Math.max(-1, ...places.map(({ index }) => index));
   if (last >= maxSupply) await growEvent(ctx, tenantId, eventId, accounts, last);
+  return mintPlaces(ctx, { tenantId, eventId, accounts }, places);
+}
+
+type EventAt = { tenantId: TenantId; eventId: string; accounts: EventOnChain };
+
+async function mintPlaces(
+  ctx: ChainContext,
+  at: EventAt,
+  places: readonly Place[],
+): Promise<Map<string, Error>> {
+  const { tenantId, accounts } = at;
   const drafts = await writeMints(ctx, tenantId, accounts, places);
   const outcomes = await submitTransactions(ctx, tenantId, drafts, claimTickets(tenantId, places));
   const later = new Map<string, Error>();
-  for (const [i, outcome] of outcomes.entries())
-    for (const { id } of drafts[i]?.subjects ?? []) {
-      const place = places.find(({ ticketId }) => ticketId === id) as Place;
-      const error = await settle(ctx, { tenantId, eventId, accounts, place }, outcome);
-      if (error) later.set(id, error);
-    }
+  for (const [i, outcome] of outcomes.entries()) {
+    if (typeof outcome !== 'object') continue;
+    const own = (drafts[i]?.subjects ?? []).map(
+      ({ id }) => places.find(({ ticketId }) => ticketId === id) as Place,
+    );
+    // Of two, one is at fault: each on its own says which.
+    if (own.length > 1)
+      for (const place of own) for (const entry of await mintPlaces(ctx, at, [place])) later.set(...entry);
+    else
+      for (const place of own) {
+        const error = await settle(ctx, at, place, outcome);
+        if (error) later.set(place.ticketId, error);
+      }
+  }
   return later;
 }
 
@@ -55,10 +75,6 @@ function claimTickets(tenantId: TenantId, places: readonly { ticketId: string }[
       set status = 'minting', status_actor = 'worker:mint', status_reason = null, status_signature = null,
         status_gate = null, version = version + 1, blockchain_sync_status = 'pending', updated_at = ${now}
       where tenant_id = ${tenantId} and id = any(${claimed}::uuid[]) and status = 'sold'`.execute(tx);
-    await sql`delete from parked_jobs
-      where tenant_id = ${tenantId} and purpose = 'mint' and subject_id = any(${claimed}::uuid[])`.execute(
-      tx,
-    );
     return new Set(claimed);
   };
 }
@@ -66,18 +82,16 @@ function claimTickets(tenantId: TenantId, places: readonly { ticketId: string }[
 /** What could not be sent with care is parked, gets out of another ticket's way, or waits: then the reason. */
 async function settle(
   ctx: ChainContext,
-  at: { tenantId: TenantId; eventId: string; accounts: EventOnChain; place: Place },
-  outcome: DraftOutcome,
+  { tenantId, eventId, accounts }: EventAt,
+  { ticketId, index }: Place,
+  outcome: Failure,
 ): Promise<Error | undefined> {
-  if (typeof outcome !== 'object') return undefined;
-  const { tenantId, eventId, accounts, place } = at;
-  const { ticketId } = place;
   if (outcome.code === 'AlreadyExists') {
     const resolved = await resolveTakenPlace(ctx, tenantId, ticketId);
     return resolved === 'ours' ? undefined : refusalOf({ ...outcome, kind: 'not_now' });
   }
   if (outcome.code === 'IndexOutOfRange') {
-    await growEvent(ctx, tenantId, eventId, accounts, place.index);
+    await growEvent(ctx, tenantId, eventId, accounts, index);
     return refusalOf({ ...outcome, kind: 'not_now' });
   }
   if (outcome.kind === 'not_now') return refusalOf(outcome);

@@ -11,8 +11,8 @@ const BATCH = 500;
 export const LOOK_EVERY_MS = 600_000;
 
 /**
- * Asks again for parked jobs that were not looked at for `olderThanMs`. Each is made with care: one that the program
- * still refuses costs nothing and stays parked, the others go on. Returns how many were asked for.
+ * Lets jobs go that have been parked for `olderThanMs`, and asks for them again. Each is made with care: one that the
+ * program still refuses costs nothing and is parked anew, the others go on. Returns how many were asked for.
  */
 export async function resumeParked(
   ctx: Pick<ChainContext, 'db' | 'relay' | 'clock' | 'log'>,
@@ -33,8 +33,7 @@ export async function resumeParked(
     await withTenant(ctx.db, tenantId, async (tx) => {
       for (const { purpose, subject_id: subjectId } of rows) {
         const row = await tx
-          .updateTable('parked_jobs')
-          .set({ checked_at: now })
+          .deleteFrom('parked_jobs')
           .where('tenant_id', '=', tenantId)
           .where('purpose', '=', purpose)
           .where('subject_id', '=', subjectId)

@@ -24,7 +24,9 @@ export async function submitTransactions(
   claim?: Claim,
 ): Promise<DraftOutcome[]> {
   const latest = await ctx.rpc.latestBlockhash();
-  const signed = await Promise.all(drafts.map((draft) => sign(ctx, draft, latest.blockhash)));
+  const signed = await Promise.all(
+    drafts.map((draft) => sign(ctx, draft, latest.blockhash).catch(asFailure)),
+  );
   const good = signed.filter((one): one is SignedDraft => 'raw' in one);
   const kept = await keepTransactions(ctx, tenantId, good, latest.lastValidBlockHeight, claim);
   for (const { purpose, subjects } of kept)
@@ -85,6 +87,12 @@ async function sign(ctx: ChainContext, draft: Draft, blockhash: string): Promise
   const raw = attachSignatures(message, signatures);
   const { purpose, subjects } = draft;
   return { draft, purpose, subjects, raw, signature: bs58.encode(signatures[payer] as Uint8Array) };
+}
+
+/** What cannot be written at all, no program will take: a text or a number that does not fit its field. */
+function asFailure(error: unknown): Failure {
+  if (error instanceof RangeError) return { code: error.message.slice(0, 200), kind: 'never' };
+  throw error;
 }
 
 /** What a transaction may ask for at most. */

@@ -30,9 +30,8 @@ export async function trackTransactions(ctx: ChainContext): Promise<number> {
     statuses: (await node.getStatuses(due.map(({ signature }) => signature))).value,
     height: BigInt((await node.getHeight('finalized')).height),
   }));
-  const seen = (pending: Pending): Status | null => statuses[due.indexOf(pending)] ?? null;
-  const lookup = new Map(due.map((pending) => [pending.id, seen(pending)]));
-  const statusOf = ({ id }: Pending): Status | null => lookup.get(id) ?? null;
+  const byId = new Map(due.map(({ id }, at) => [id, statuses[at] ?? null]));
+  const statusOf = ({ id }: Pending): Status | null => byId.get(id) ?? null;
 
   const refused = due.filter(
     (one) => statusOf(one)?.err && statusOf(one)?.confirmationStatus === 'finalized',
@@ -92,15 +91,22 @@ async function endOverdue(ctx: ChainContext, overdue: readonly Pending[]): Promi
   );
 }
 
-/** They can never land any more: the jobs start over as new attempts. */
+/** They can never land any more: the jobs start over as new attempts, the mints of an event together. */
 async function expire(ctx: ChainContext, tenantId: TenantId, expired: readonly Pending[]): Promise<void> {
   for (const { purpose } of expired) ctx.metrics.transactions.inc({ purpose, step: 'expired' });
   ctx.log.info({ tenantId, transactions: expired.length, first: expired[0]?.signature }, 'expired');
+  const now = ctx.clock.now();
   await withTenant(ctx.db, tenantId, async (tx) => {
-    for (const pending of expired) {
-      if (!(await endTransaction(tx, pending, 'expired', null))) continue;
-      await enqueue(tx, ctx.clock.now(), await messageToStartOver(tx, tenantId, pending));
+    const ended: Pending[] = [];
+    for (const pending of expired)
+      if (await endTransaction(tx, pending, 'expired', null)) ended.push(pending);
+    const mints = ended.filter(({ purpose }) => purpose === 'mint');
+    for (const [eventId, own] of Map.groupBy(mints, (one) => one.eventId)) {
+      const ticketIds = own.flatMap(({ ticketId }) => ticketId ?? []);
+      if (eventId) await enqueue(tx, now, [{ kind: 'ticket.mint', body: { eventId, ticketIds } }]);
     }
+    for (const pending of ended.filter((one) => !mints.includes(one)))
+      await enqueue(tx, now, await messageToStartOver(tx, tenantId, pending));
   });
 }
 
