@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { SignJWT } from 'jose';
 import { Client } from 'undici';
 
@@ -29,7 +30,7 @@ export async function startApi(databaseUrl: string | undefined): Promise<Api> {
     JWT_ALGORITHMS: 'EdDSA',
     JWT_PUBLIC_KEYS: JSON.stringify({ keys: [jwk] }),
   };
-  const script = new URL('./serve.ts', import.meta.url).pathname;
+  const script = fileURLToPath(new URL('./serve.ts', import.meta.url));
   const child = fork(script, databaseUrl === undefined ? ['--canned'] : [], { env });
   const [ready] = (await Promise.race([
     once(child, 'message'),

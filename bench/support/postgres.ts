@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { startPostgres } from '../../src/main/embedded/start-postgres.ts';
 import { migrate } from '../../src/platform/migrate.ts';
@@ -41,7 +42,7 @@ async function openDatabase(server: string): Promise<BenchDatabase> {
   const logins = ['tessera_app', 'tessera_relay', 'tessera_listener'].map(url);
   await migrate({
     ownerUrl: url(),
-    folder: new URL('../../migrations', import.meta.url).pathname,
+    folder: fileURLToPath(new URL('../../migrations', import.meta.url)),
     logins,
   });
   const owner = new pg.Pool({ connectionString: url(), max: 2 });

@@ -18,6 +18,8 @@ export async function migrate(options: {
   logins?: string[];
 }): Promise<string[]> {
   const client = new pg.Client({ connectionString: options.ownerUrl, connectionTimeoutMillis: 5_000 });
+  // A connection that breaks fails its query as well: an error that nobody listens to would end the process.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     await client.query('select pg_advisory_lock($1)', [LOCK]);

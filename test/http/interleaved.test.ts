@@ -99,7 +99,7 @@ it('leaks nothing while connections break, and goes on afterwards', async () => 
     while (breaking) {
       const { rowCount } = await ctx.database.owner.query(
         `select pg_terminate_backend(pid) from pg_stat_activity
-         where datname = current_database() and usename = 'tessera_app' and state <> 'idle'`,
+         where datname = current_database() and usename like 'tessera\\_app%' and state <> 'idle'`,
       );
       broken += rowCount ?? 0;
       await delay(8);

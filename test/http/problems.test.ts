@@ -213,7 +213,7 @@ describe('a database that does not answer', () => {
     const alice = await aliceOf(createApp({ ...ctx, db }));
     expect((await alice.get('/wallets')).status).toBe(200);
     await ctx.database.owner.query(
-      "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'tessera_app' and datname = current_database()",
+      "select pg_terminate_backend(pid) from pg_stat_activity where usename like 'tessera\\_app%' and datname = current_database()",
     );
     const { status } = await alice.get('/wallets');
     expect([200, 503]).toContain(status);

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { migrate } from '../../src/platform/migrate.ts';
-import { databaseUrl, loginUrls } from '../support/global-setup.ts';
+import { startOwnPostgres } from '../support/own-postgres.ts';
+import { databaseUrl } from '../support/test-logins.ts';
 
-const migrations = new URL('../../migrations', import.meta.url).pathname;
+const migrations = fileURLToPath(new URL('../../migrations', import.meta.url));
 let admin: pg.Client;
 let folder: string;
 let databases: string[];
@@ -52,19 +54,32 @@ it('applies each file once, in order, however many start at the same time', asyn
 });
 
 it('migrates several databases of one cluster at the same time, roles and passwords included', async () => {
-  const urls = [await newDatabase(), await newDatabase(), await newDatabase()];
-  // A password in the URL is what makes it set one; a server without passwords lets everybody in whatever it is.
-  const logins = loginUrls(inject('postgres')).map((text) => {
-    const url = new URL(text);
-    url.password ||= 'secret';
-    return url.href;
-  });
-  const applied = await Promise.all(
-    urls.map((ownerUrl) => migrate({ ownerUrl, folder: migrations, logins })),
-  );
-  expect(new Set(applied.map((names) => names.length)).size).toBe(1);
-  for (let i = 0; i < 10; i++)
-    await Promise.all(urls.map((ownerUrl) => migrate({ ownerUrl, folder: migrations, logins })));
+  // A server of its own, since passwords of roles belong to the whole of it.
+  const server = await startOwnPostgres();
+  try {
+    const names = ['one', 'two', 'three'];
+    for (const name of names) await server.query(`create database ${name}`);
+    const migrateAll = () =>
+      Promise.all(
+        names.map((name) =>
+          migrate({
+            ownerUrl: server.url('postgres', name),
+            folder: migrations,
+            logins: ['tessera_app', 'tessera_relay', 'tessera_listener'].map((role) =>
+              server.url(role, name),
+            ),
+          }),
+        ),
+      );
+    const applied = await migrateAll();
+    expect(new Set(applied.map((files) => files.length)).size).toBe(1);
+    for (let i = 0; i < 10; i++) await migrateAll();
+    expect(await query(server.url('tessera_app', 'two'), 'select current_user as who')).toEqual([
+      { who: 'tessera_app' },
+    ]);
+  } finally {
+    await server.stop();
+  }
 });
 
 it('leaves nothing of a file that fails, keeps those before it, and goes on when it is mended', async () => {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 
 /** One of our processes, started as a user would start it. */
 export type Child = {
@@ -10,13 +11,13 @@ export type Child = {
   stop(signal?: NodeJS.Signals): Promise<number | string>;
 };
 
-const root = new URL('../..', import.meta.url).pathname;
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Starts `script` with `env` and nothing else of ours; its output is kept for a failing test to show. */
 export function runChild(script: string, env: Record<string, string>, args: string[] = []): Child {
   const child = spawn(process.execPath, [script, ...args], {
     cwd: root,
-    env: { PATH: process.env.PATH, ...env },
+    env: { PATH: process.env.PATH, ENV_FILE: '/dev/null', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const chunks: string[] = [];

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { inject } from 'vitest';
 import { createDb, type Db } from '../../src/platform/db.ts';
 import { createLogger } from '../../src/platform/logger.ts';
-import { databaseUrl } from './global-setup.ts';
+import { databaseUrl, type ServingRole } from './test-logins.ts';
 
 export type TestDatabase = {
   /** Pools as the roles of production; no test goes past row-level security by accident. */
@@ -12,8 +12,8 @@ export type TestDatabase = {
   listener: Db;
   /** A superuser, to look behind the scenes; never given to the code under test. */
   owner: pg.Pool;
-  url(user: 'tessera_app' | 'tessera_relay' | 'tessera_listener'): string;
-  open(user: 'tessera_app' | 'tessera_relay' | 'tessera_listener', poolSize: number): Db;
+  url(role: ServingRole): string;
+  open(role: ServingRole, poolSize: number): Db;
   drop(): Promise<void>;
 };
 
@@ -25,9 +25,10 @@ export async function openTestDatabase(): Promise<TestDatabase> {
   await admin.query(`create database ${name} template ${inject('template')}`);
   const log = createLogger({ level: 'silent', process: 'test' });
   const opened: Db[] = [];
-  const url = (user: string): string => databaseUrl(server, name, user);
-  const open = (user: string, poolSize: number): Db => {
-    const db = createDb({ url: url(user), poolSize, log, applicationName: 'test' });
+  const logins = inject('logins');
+  const url = (role: ServingRole): string => databaseUrl(server, name, logins[role]);
+  const open = (role: ServingRole, poolSize: number): Db => {
+    const db = createDb({ url: url(role), poolSize, log, applicationName: 'test' });
     opened.push(db);
     return db;
   };
