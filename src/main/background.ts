@@ -5,8 +5,8 @@ import { runBackground } from '../workers/run-background.ts';
 
 await runProcess('background', async (services, signal) => {
   const { config } = services;
-  const db = services.openDb(config.DATABASE_URL);
-  const relay = services.openDb(config.DATABASE_RELAY_URL);
+  const db = await services.openDb('DATABASE_URL');
+  const relay = await services.openDb('DATABASE_RELAY_URL');
   const bus = await services.openBus();
   const payments = createProvider({ ...services, db });
   const from = config.MAIL_FROM;

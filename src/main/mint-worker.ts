@@ -5,8 +5,8 @@ import { runMintWorker } from '../workers/run-mint-worker.ts';
 
 await runProcess('mint-worker', async (services, signal) => {
   const { config } = services;
-  const db = services.openDb(config.DATABASE_URL);
-  const relay = services.openDb(config.DATABASE_RELAY_URL);
+  const db = await services.openDb('DATABASE_URL');
+  const relay = await services.openDb('DATABASE_RELAY_URL');
   const bus = await services.openBus();
   const rpc = createRpc({ ...services, urls: config.CHAIN_RPC_URL, genesisHash: config.CHAIN_GENESIS_HASH });
   const signer = await openFileSigner(config.SIGNER_KEY_FILE as string);

@@ -1,4 +1,5 @@
 import { type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessage, connect } from 'amqplib';
+import { brokerRefusal } from './broker-refusal.ts';
 import {
   type Bus,
   type BusMessage,
@@ -33,10 +34,13 @@ type Consumer = {
 /** Two of these without a sign of life, and the connection is taken for dead. */
 const HEARTBEAT_SECONDS = '10';
 const CLOSE_MS = 2_000;
+/** A broker that neither lets us in nor refuses us for so long is away. */
+const FIRST_ATTEMPT_MS = 6_000;
 
 /**
  * The bus over RabbitMQ: one topic exchange, quorum queues, each with its dead-letter queue. The connection is
  * supervised and comes back by itself; while it is away `publish` rejects and the outbox keeps the messages.
+ * @throws Error in plain words when the broker refuses us at the first attempt: what is missing does not come by waiting
  */
 export async function createRabbitBus(options: Options): Promise<Bus> {
   const { url, topology, log, namespace = '', confirmTimeoutMs = 5_000 } = options;
@@ -151,8 +155,24 @@ export async function createRabbitBus(options: Options): Promise<Bus> {
     model = undefined;
     log.warn({ err: error?.message }, 'the broker is away');
   });
-  connection.on('connect-failed', (error) => log.warn({ err: error.message }, 'the broker does not answer'));
+  connection.on('connect-failed', (error) => {
+    const refusal = brokerRefusal(error, url);
+    if (refusal) log.error({ err: error.message }, refusal);
+    else log.warn({ err: error.message }, 'the broker does not answer');
+  });
   connection.on('error', (error) => log.debug({ err: error.message }, 'broker connection'));
+  const attempt = new Promise<Error | undefined>((resolve) => {
+    connection.once('connect', () => resolve(undefined)).once('connect-failed', resolve);
+  });
+  const failure = await Promise.race([
+    attempt,
+    sleep(FIRST_ATTEMPT_MS, closing.signal).then(() => undefined),
+  ]);
+  const refusal = failure && brokerRefusal(failure, url);
+  if (refusal) {
+    await connection.close();
+    throw new Error(refusal);
+  }
 
   return {
     async publish(messages) {

@@ -6,10 +6,11 @@ import type { Cache } from '../platform/cache.ts';
 import { createMemoryCache } from '../platform/cache-memory.ts';
 import { createRedisCache } from '../platform/cache-redis.ts';
 import { type Clock, systemClock } from '../platform/clock.ts';
-import { createDb, type Db } from '../platform/db.ts';
+import type { Db } from '../platform/db.ts';
 import { createFailpoints, type Failpoints, noFailpoints } from '../platform/failpoints.ts';
 import { createLogger, type Logger } from '../platform/logger.ts';
 import { createMetrics, type Metrics } from '../platform/metrics.ts';
+import { type DatabaseVariable, openDatabase } from './open-database.ts';
 
 /** What every process has, opened from its configuration and closed in the opposite order. */
 export type Services = {
@@ -19,7 +20,7 @@ export type Services = {
   clock: Clock;
   failpoints: Failpoints;
   cache: Cache;
-  openDb(url: string | undefined): Db;
+  openDb(variable: DatabaseVariable): Promise<Db>;
   openBus(): Promise<Bus>;
   close(): Promise<void>;
 };
@@ -43,9 +44,9 @@ export function openServices(config: Config, name: string): Services {
         ? createFailpoints(config.FAILPOINTS)
         : noFailpoints,
     cache,
-    openDb(url) {
+    async openDb(variable) {
       const poolSize = config.DATABASE_POOL_SIZE;
-      const db = createDb({ url: url as string, poolSize, log, applicationName: `tessera-${name}` });
+      const db = await openDatabase(config, variable, { poolSize, log, applicationName: `tessera-${name}` });
       closers.push(() => db.close());
       return db;
     },

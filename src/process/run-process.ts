@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { loadConfig, type ProcessName } from '../config.ts';
+import { readEnvironment } from './environment.ts';
 import { exitOnProblem } from './exit.ts';
 import { openServices, type Services } from './open-services.ts';
 
@@ -15,7 +16,7 @@ export async function runProcess(
   work: (services: Services, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   await exitOnProblem(async () => {
-    const config = loadConfig(process.env, name);
+    const config = loadConfig(readEnvironment(), name);
     const services = openServices(config, name);
     const { log } = services;
     const stop = new AbortController();

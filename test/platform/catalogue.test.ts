@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { migrate } from '../../src/platform/migrate.ts';
-import { databaseUrl } from '../support/global-setup.ts';
+import { databaseUrl } from '../support/test-logins.ts';
 import { findCatalogueFaults, servingRoles } from './support/catalogue-faults.ts';
 
 const name = `tessera_test_${randomBytes(6).toString('hex')}`;
-const folder = new URL('../../migrations', import.meta.url).pathname;
+const folder = fileURLToPath(new URL('../../migrations', import.meta.url));
 let admin: pg.Client;
 let client: pg.Client;
 
@@ -245,6 +246,7 @@ describe('the rights of the system roles are', () => {
       payments: 'select (id, next_poll_at, tenant_id)',
       pending_transactions: 'select (id, next_check_at, purpose, status, tenant_id, ticket_id)',
       refunds: 'select (id, next_attempt_at, tenant_id)',
+      schema_migrations: 'select (name)',
       tenants: 'select (is_active, tenant_id)',
       ticket_state_rules: 'select',
       tickets: 'select (blockchain_sync_status, created_at, event_id, id, status, tenant_id, updated_at)',
@@ -260,6 +262,7 @@ describe('the rights of the system roles are', () => {
       chain_events: 'select',
       outbox: 'insert',
       pending_transactions: 'select, update',
+      schema_migrations: 'select (name)',
       tenants: 'select (is_active, tenant_id)',
       ticket_state_rules: 'select',
       ticket_state_transitions: 'insert, select',
