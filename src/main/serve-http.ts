@@ -2,10 +2,11 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { App } from '../api/app.ts';
+import { listenError } from './listen-error.ts';
 
 /**
  * Serves the app until `signal`: headers must come within 5 s, a request within 10 s; requests under way are finished.
- * @throws Error in plain words when the port is taken
+ * @throws Error in plain words when it cannot listen there
  */
 export async function serveHttp(
   app: App,
@@ -25,8 +26,7 @@ export async function serveHttp(
   await Promise.race([
     once(server, 'listening'),
     once(server, 'error').then(([error]: NodeJS.ErrnoException[]) => {
-      if (error?.code !== 'EADDRINUSE') throw error;
-      throw new Error(`Port ${port} is in use by another program; set HTTP_PORT to a free one.`);
+      throw listenError(error as NodeJS.ErrnoException, { host, port, variable: 'HTTP_PORT' });
     }),
   ]);
   const closed = once(server, 'close').then(() => undefined);

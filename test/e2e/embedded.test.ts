@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { Connection } from '@solana/web3.js';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { toAddress } from '../../programs-client/addresses.ts';
 import { verifyTicket } from '../../programs-client/verify-ticket.ts';
 import type { TicketView } from '../../src/domain/tickets/schema.ts';
@@ -16,6 +16,8 @@ const started: Child[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(`${tmpdir()}/tessera-up-`);
+  // Below a folder that is closed to others root would put the database elsewhere.
+  await chmod(folder, 0o755);
   port = await findPort(18_200);
 });
 afterEach(async () => {
@@ -89,6 +91,9 @@ async function untilOnChain(key: string, rpcUrl: string): Promise<TicketView[]> 
   return found;
 }
 
+// Most tests start whole stacks, and a busy machine takes its time for them.
+vi.setConfig({ testTimeout: 90_000 });
+
 describe('npm start', () => {
   let key: string;
   let before: TicketView[];
@@ -109,6 +114,7 @@ describe('npm start', () => {
       expect(child.output()).toContain(step);
     }
     key = keyIn(child.output());
+    expect(key).toMatch(/^tk_live_/);
     before = await untilOnChain(key, rpcUrl);
     expect(before).toHaveLength(2);
     expect(await stop(child)).toBeLessThan(10_000);
@@ -119,6 +125,7 @@ describe('npm start', () => {
     const rpcUrl = await untilUp(child);
     expect(child.output()).toMatch(/chain restored\s+\d+ accounts/);
     expect(child.output()).not.toContain('minted again');
+    expect(keyIn(child.output()), 'the credentials are printed again').toBe(key);
     const after = await untilOnChain(key, rpcUrl);
     expect(after.map(({ id, nftMint, ownerWallet }) => [id, nftMint, ownerWallet])).toEqual(
       before.map(({ id, nftMint, ownerWallet }) => [id, nftMint, ownerWallet]),
@@ -144,6 +151,61 @@ describe('npm start', () => {
       before.map(({ id, nftMint }) => [id, nftMint]),
     );
     await stop(child);
+  });
+
+  it('is found by the commands that work on a database, while it runs and no other is named', async () => {
+    const run = async (name: string, args: string[] = [], env: Record<string, string> = {}) => {
+      const child = runChild(`src/main/${name}.ts`, { DATA_FOLDER: folder, ...env }, args);
+      return { code: await child.ended, output: child.output() };
+    };
+    const child = start(['--no-demo']);
+    await untilUp(child);
+    const opened = await run('create-tenant', ['Another']);
+    const [, anotherKey = ''] = /key {4}(tk_live_\S+)/.exec(opened.output) ?? [];
+    expect(await tickets(anotherKey), opened.output).toEqual([]);
+    expect(await run('show-drift')).toEqual({ code: 0, output: 'Each of 1 counters equals its rows.\n' });
+    expect(await run('migrate')).toEqual({ code: 0, output: 'the database is up to date\n' });
+    const elsewhere = { DATABASE_URL: 'postgres://tessera_app:x@127.0.0.1:1/x' };
+    expect((await run('create-tenant', ['Another'], elsewhere)).output).toContain('does not answer');
+    await stop(child);
+    for (const name of ['create-tenant', 'show-drift', 'migrate']) {
+      expect(await run(name, ['Another'])).toEqual({
+        code: 1,
+        output: `No database is named (DATABASE_URL; .env.example has them all), and npm start does not run in ${folder}.\n`,
+      });
+    }
+  });
+
+  it('opens a tenant and prints its credentials where nothing was walked before', async () => {
+    const fresh = `${folder}/fresh`;
+    const child = start(['--no-demo'], { DATA_FOLDER: fresh });
+    await untilUp(child);
+    const ownKey = keyIn(child.output());
+    expect(await tickets(ownKey)).toEqual([]);
+    expect(child.output()).toContain('npm run tenant -- "Name"');
+    await stop(child);
+    // The database is another one now, and what is kept of the former leads nowhere.
+    await rm(`${fresh}/postgres`, { recursive: true });
+    const next = start(['--no-demo'], { DATA_FOLDER: fresh });
+    await untilUp(next);
+    expect(keyIn(next.output())).not.toBe(ownKey);
+    expect(await tickets(keyIn(next.output()))).toEqual([]);
+    await stop(next);
+  });
+
+  it('brings its own identity, whatever the environment says of another', async () => {
+    const env = { JWT_JWKS_URL: 'https://id.example.com/jwks.json', JWT_ISSUER: 'https://id.example.com/' };
+    const child = start(['--no-demo'], { ...env, JWT_ALGORITHMS: 'RS256' });
+    await untilUp(child);
+    const [, token = ''] = /token of alice\s+(\S+)/.exec(child.output()) ?? [];
+    expect(await tickets(token), 'alice is let in').toBeInstanceOf(Array);
+    await stop(child);
+  });
+
+  it('says in a sentence that a broker which it was told of does not answer', async () => {
+    const child = start(['--no-demo'], { AMQP_URL: 'amqp://127.0.0.1:1' });
+    expect(await child.ended).toBe(1);
+    expect(child.output()).toContain('RabbitMQ does not answer at AMQP_URL;');
   });
 
   it('says in a sentence when its port is taken', async () => {

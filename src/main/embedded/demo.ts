@@ -3,11 +3,10 @@ import { Connection } from '@solana/web3.js';
 import type { Verdict } from '../../domain/check-in/schema.ts';
 import type { EventView } from '../../domain/events/schema.ts';
 import type { OrderAnswer } from '../../domain/orders/schema.ts';
-import { createTenant } from '../../domain/tenants/create-tenant.ts';
 import type { TicketView } from '../../domain/tickets/schema.ts';
 import type { TransferView } from '../../domain/transfers/schema.ts';
-import { systemClock } from '../../platform/clock.ts';
 import { waitFor } from '../../platform/retry.ts';
+import { addLocalTenant, type LocalTenant } from './credentials.ts';
 import type { Report, Stack } from './start-stack.ts';
 
 type Chain = {
@@ -20,32 +19,31 @@ type Chain = {
 const HOUR = 3_600_000;
 const PATIENCE = { timeoutMs: 40_000, everyMs: 100 };
 
+/** Whose order was walked, and what to try next: each `line` does it when it is pasted into a shell. */
+export type Walked = { tenant: LocalTenant; next: { what: string; line: string }[] };
+
 /**
  * Walks an order through everything, as clients of the API would: two tickets, of which one is scanned at the gate and
- * the other is given away. Ends with a table of what happened.
+ * the other is given away. Tells of each step once, when it is done.
  */
-export async function runDemo(stack: Stack, report: Report): Promise<void> {
-  const steps: { step: string; result: string; ms: number }[] = [];
+export async function runDemo(stack: Stack, report: Report): Promise<Walked> {
   console.log('\nOne order, from the sale to the gate:\n');
 
   async function step<T>(name: string, run: () => Promise<T>, show: (value: T) => string): Promise<T> {
-    const start = performance.now();
     const value = await run();
-    const result = show(value);
-    steps.push({ step: name, result, ms: performance.now() - start });
-    report(name, result);
+    report(name, show(value));
     return value;
   }
 
   const tenant = await step(
     'tenant',
-    () => createTenant({ db: stack.db, clock: systemClock }, { name: 'Demo Concerts' }),
+    () => addLocalTenant(stack, 'Demo Concerts'),
     ({ tenantId }) => tenantId,
   );
   const { tenantId } = tenant;
   const person = async (subject: string, role: 'buyer' | 'scanner') =>
     client(stack.url, await stack.identity.issueToken({ tenantId, subject, role }));
-  const organiser = client(stack.url, tenant.apiKey.key);
+  const organiser = client(stack.url, tenant.key);
   const alice = await person('alice', 'buyer');
   const bob = await person('bob', 'buyer');
   const scanner = await person('gate-1', 'scanner');
@@ -85,7 +83,7 @@ export async function runDemo(stack: Stack, report: Report): Promise<void> {
       if (!found || found.meta?.err) throw new Error(`the chain does not know the transaction ${signature}`);
       return found;
     },
-    ({ slot }) => `${signature.slice(0, 20)}… in slot ${slot}`,
+    ({ slot }) => `${signature} in slot ${slot}`,
   );
   await step(
     'listener',
@@ -152,20 +150,40 @@ export async function runDemo(stack: Stack, report: Report): Promise<void> {
     (chain) => `${chain.log.length} entries for the first ticket`,
   );
 
-  printTable(steps);
   const ticket = await bob.get<TicketView>(`/tickets/${given}`);
-  console.log(`\nThe NFT's metadata: ${stack.url}/api/nft/${ticket.nftMint}/metadata.json`);
-  console.log('\nCredentials of the demo tenant:');
-  console.log(`  admin key       ${tenant.apiKey.key}`);
-  for (const [name, role] of [
-    ['alice', 'buyer'],
-    ['bob', 'buyer'],
-    ['gate-1', 'scanner'],
-  ] as const) {
-    console.log(
-      `  token of ${name.padEnd(6)} ${await stack.identity.issueToken({ tenantId, subject: name, role })}`,
-    );
-  }
+  return { tenant, next: whatNext(stack, tenant, purchaseOf(event.id, type?.id ?? ''), ticket, signature) };
+}
+
+function whatNext(
+  stack: Stack,
+  tenant: LocalTenant,
+  purchase: ReturnType<typeof purchaseOf>,
+  ticket: TicketView,
+  signature: string,
+): Walked['next'] {
+  const key = `-H 'Authorization: Bearer ${tenant.key}'`;
+  const json = "-H 'Content-Type: application/json'";
+  const carol = { ...purchase, customerName: 'Carol Example', customerEmail: 'carol@example.com' };
+  const question = {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'getTransaction',
+    params: [signature, { commitment: 'confirmed', encoding: 'json', maxSupportedTransactionVersion: 0 }],
+  };
+  return [
+    {
+      what: 'Buy two more tickets as carol',
+      line: `curl -s ${stack.url}/api/tickets/purchase ${key} -H 'On-Behalf-Of: carol' -H 'Idempotency-Key: ${randomUUID()}' ${json} -d '${JSON.stringify(carol)}'`,
+    },
+    {
+      what: 'See the NFT that bob was given as a wallet sees it',
+      line: `curl -s ${stack.url}/api/nft/${ticket.nftMint}/metadata.json`,
+    },
+    {
+      what: 'Ask Solana itself for the transaction that minted it',
+      line: `curl -s ${stack.rpcUrl} ${json} -d '${JSON.stringify(question)}'`,
+    },
+  ];
 }
 
 function demoEvent() {
@@ -224,16 +242,4 @@ function client(url: string, token: string) {
     get: <T>(path: string) => call<T>('GET', path),
     post: <T>(path: string, body: unknown, key?: string) => call<T>('POST', path, body, key),
   };
-}
-
-function printTable(steps: { step: string; result: string; ms: number }[]): void {
-  const width = Math.max(...steps.map(({ step }) => step.length));
-  const line = '─'.repeat(width + 74);
-  console.log(`\n${line}`);
-  for (const { step, result, ms } of steps) {
-    console.log(
-      `${step.padEnd(width)}  ${result.slice(0, 58).padEnd(58)} ${`${Math.round(ms)} ms`.padStart(10)}`,
-    );
-  }
-  console.log(line);
 }

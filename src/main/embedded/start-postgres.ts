@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { chmod, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import pg from 'pg';
 import { waitFor } from '../../platform/retry.ts';
+import { endLeftover } from './end-leftover.ts';
 import { findPort } from './find-port.ts';
 import { type PostgresHome, preparePostgresHome } from './postgres-user.ts';
 
@@ -20,22 +21,36 @@ const PREFERRED_PORT = 54_329;
 
 /**
  * Starts the PostgreSQL that npm brought, with its data under `folder`; initialises it the first time. What an earlier
- * run that was killed left running is stopped first.
+ * run that was killed left running is stopped first. When `signal` aborts before it is up, it rejects after whatever it
+ * had started has ended; once it is up, only `stop` ends it. The caller sees to it that nobody else uses the folder.
  */
-export async function startPostgres(options: { folder: string; port?: number }): Promise<EmbeddedPostgres> {
-  const { folder } = options;
+export async function startPostgres(options: {
+  folder: string;
+  port?: number;
+  signal?: AbortSignal;
+}): Promise<EmbeddedPostgres> {
+  const { folder, signal } = options;
   await mkdir(folder, { recursive: true });
   const programs = await findPrograms();
   await completePackage(programs);
   const home = await preparePostgresHome(programs, resolve(`${folder}/data`));
+  // Where the data is kept elsewhere, it may be of a folder that somebody has removed since, and its password with it.
+  const orphaned = dirname(home.data) !== resolve(folder) && !(await exists(`${folder}/password`));
   const password = await readOrCreatePassword(`${folder}/password`);
-  await endLeftover(home);
-  if (!(await exists(`${home.data}/PG_VERSION`))) await initialise(home, password);
+  await endLeftover(home.data);
+  const initialised = !orphaned && (await exists(`${home.data}/PG_VERSION`));
+  if (!initialised) await initialise(home, password, signal);
   const port = options.port ?? (await findPort(PREFERRED_PORT));
+  signal?.throwIfAborted();
   const server = launch(home, port, `${folder}/postgres.log`);
   const url = (user: string, database: string): string =>
     `postgres://${user}:${password}@127.0.0.1:${port}/${database}`;
-  await untilReady(server, url(SUPERUSER, 'postgres'), `${folder}/postgres.log`);
+  try {
+    await untilReady(server, url(SUPERUSER, 'postgres'), `${folder}/postgres.log`, signal);
+  } catch (error) {
+    await stop(server);
+    throw error;
+  }
   return { url, port, stop: () => stop(server) };
 }
 
@@ -75,43 +90,30 @@ async function readOrCreatePassword(path: string): Promise<string> {
   return password;
 }
 
-async function initialise(home: PostgresHome, password: string): Promise<void> {
-  await rm(home.data, { recursive: true, force: true });
-  await mkdir(home.data, { recursive: true, mode: 0o700 });
-  if (home.uid !== undefined) await run('chown', [`${home.uid}:${home.gid}`, home.data]);
+/** Made aside and renamed: a run that is killed in between leaves nothing that looks like a database. */
+async function initialise(home: PostgresHome, password: string, signal?: AbortSignal): Promise<void> {
+  const fresh = `${home.data}.new`;
+  await rm(fresh, { recursive: true, force: true });
+  await mkdir(fresh, { recursive: true, mode: 0o700 });
+  if (home.uid !== undefined) await chown(fresh, home.uid, home.gid ?? home.uid);
   const passwordFile = `${dirname(home.data)}/initdb-${process.pid}`;
   await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
-  if (home.uid !== undefined) await run('chown', [`${home.uid}:${home.gid}`, passwordFile]);
+  if (home.uid !== undefined) await chown(passwordFile, home.uid, home.gid ?? home.uid);
   try {
     const options = ['--auth=scram-sha-256', `--username=${SUPERUSER}`, `--pwfile=${passwordFile}`];
     await run(
       `${home.programs}/bin/initdb`,
-      [`--pgdata=${home.data}`, '--encoding=UTF8', '--locale=C', ...options],
+      [`--pgdata=${fresh}`, '--encoding=UTF8', '--locale=C', ...options],
       home,
+      signal,
     );
-  } catch (error) {
     await rm(home.data, { recursive: true, force: true });
+    await rename(fresh, home.data);
+  } catch (error) {
+    await rm(fresh, { recursive: true, force: true });
     throw error;
   } finally {
     await rm(passwordFile, { force: true });
-  }
-}
-
-async function endLeftover(home: PostgresHome): Promise<void> {
-  const pidFile = await readFile(`${home.data}/postmaster.pid`, 'utf8').catch(() => undefined);
-  const pid = Number(pidFile?.split('\n')[0]);
-  if (!pid || !isRunning(pid)) return;
-  process.kill(pid, 'SIGINT');
-  const ended = await waitFor(async () => !isRunning(pid), { timeoutMs: 10_000 });
-  if (!ended) throw new Error(`Another PostgreSQL (process ${pid}) still uses ${home.data}; end it first.`);
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
@@ -135,8 +137,16 @@ function launch(home: PostgresHome, port: number, logFile: string): ChildProcess
   return server;
 }
 
-async function untilReady(server: ChildProcess, url: string, logFile: string): Promise<void> {
+async function untilReady(
+  server: ChildProcess,
+  url: string,
+  logFile: string,
+  signal?: AbortSignal,
+): Promise<void> {
   let ended = false;
+  server.once('error', () => {
+    ended = true;
+  });
   server.once('exit', () => {
     ended = true;
   });
@@ -144,6 +154,7 @@ async function untilReady(server: ChildProcess, url: string, logFile: string): P
     async () => {
       if (ended) throw new Error(`PostgreSQL ended while starting; ${logFile} says why.`);
       const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 1_000 });
+      client.on('error', () => undefined);
       try {
         await client.connect();
         return true;
@@ -153,13 +164,14 @@ async function untilReady(server: ChildProcess, url: string, logFile: string): P
         await client.end().catch(() => undefined);
       }
     },
-    { timeoutMs: 30_000, everyMs: 50 },
+    { timeoutMs: 30_000, everyMs: 50, ...(signal ? { signal } : {}) },
   );
+  signal?.throwIfAborted();
   if (!ready) throw new Error(`PostgreSQL did not start within 30 s; ${logFile} says why.`);
 }
 
 async function stop(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return;
+  if (server.pid === undefined || server.exitCode !== null || server.signalCode !== null) return;
   const ended = new Promise((done) => server.once('exit', done));
   server.kill('SIGINT');
   const hurry = setTimeout(() => server.kill('SIGQUIT'), 5_000);
@@ -171,19 +183,29 @@ function identity({ uid, gid }: PostgresHome): { uid?: number; gid?: number } {
   return uid === undefined || gid === undefined ? {} : { uid, gid };
 }
 
-function run(command: string, args: string[], home?: PostgresHome): Promise<void> {
+/** Runs a program in a process group of its own, which ends as a whole when `signal` aborts. */
+function run(command: string, args: string[], home: PostgresHome, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
   return new Promise((done, fail) => {
     const child = spawn(command, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
-      ...(home ? identity(home) : {}),
+      detached: true,
+      ...identity(home),
     });
+    const end = (): void => {
+      if (child.pid && child.exitCode === null && child.signalCode === null)
+        process.kill(-child.pid, 'SIGTERM');
+    };
+    signal?.addEventListener('abort', end, { once: true });
     let complaint = '';
     child.stderr?.on('data', (chunk) => {
       complaint += chunk;
     });
     child.once('error', fail);
     child.once('close', (code) => {
-      if (code === 0) done();
+      signal?.removeEventListener('abort', end);
+      if (signal?.aborted) fail(signal.reason);
+      else if (code === 0) done();
       else fail(new Error(`${basename(command)} failed: ${complaint.trim()}`));
     });
   });

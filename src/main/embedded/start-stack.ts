@@ -22,19 +22,27 @@ import { createMailer } from '../../platform/mail.ts';
 import { createMetrics } from '../../platform/metrics.ts';
 import { migrate } from '../../platform/migrate.ts';
 import { periodic } from '../../platform/periodic.ts';
+import type { Environment } from '../../process/environment.ts';
+import { migrationsFolder } from '../../process/open-database.ts';
 import { runBackground } from '../../workers/run-background.ts';
 import { runMintWorker } from '../../workers/run-mint-worker.ts';
 import { initChain } from '../init-chain.ts';
+import { listenError } from '../listen-error.ts';
 import { serveHttp } from '../serve-http.ts';
-import { isFree } from './find-port.ts';
-import { forwardPort } from './forward-port.ts';
+import { findPort, tryPort } from './find-port.ts';
+import { forwardNode } from './forward-port.ts';
 import { type LocalIdentity, openLocalIdentity } from './local-identity.ts';
-import { startChain } from './start-chain.ts';
+import { lockFolder } from './lock-folder.ts';
+import { forgetRunning, noteRunning } from './running-stack.ts';
+import { LOCAL_PROGRAM_ID, PROGRAM_FILE, startChain } from './start-chain.ts';
 import { startPostgres } from './start-postgres.ts';
 
 export type Stack = {
   url: string;
+  /** Where all data is kept. */
+  folder: string;
   rpcUrl: string;
+  wsUrl: string;
   programId: string;
   identity: LocalIdentity;
   db: ReturnType<typeof createDb>;
@@ -44,162 +52,223 @@ export type Stack = {
 /** Told of each thing that was set up, with what there is to say about it. */
 export type Report = (what: string, detail?: string) => void;
 
-/** The program's address on every local chain; see Anchor.toml. */
-const LOCAL_PROGRAM_ID = 'TesseraTicket111111111111111111111111111111';
 const SLOT_MS = 400;
 const SAVE_EVERY_MS = 15_000;
 const SOL = 1_000_000_000;
-const root = new URL('../../..', import.meta.url).pathname;
+
+type Options = {
+  env: Environment;
+  folder: string;
+  report: Report;
+  /** Aborts the start: it rejects once all that was started has ended. Afterwards only `stop` ends the stack. */
+  signal: AbortSignal;
+  slotTimeMs?: number;
+};
+
+/** What closes what was opened, the last first. */
+type Closers = (() => unknown)[];
 
 /**
  * Sets everything up in this one process: PostgreSQL and the Solana runtime that npm brought, the in-process bus and
  * cache (or RabbitMQ and Redis where AMQP_URL and REDIS_URL name them), API, workers and listener.
  */
-export async function startStack(options: {
-  env: Record<string, string | undefined>;
-  folder: string;
-  report: Report;
-  slotTimeMs?: number;
-}): Promise<Stack> {
-  const { env, folder, report, slotTimeMs = SLOT_MS } = options;
-  const closers: (() => unknown)[] = [];
+export async function startStack(options: Options): Promise<Stack> {
+  const closers: Closers = [];
   const stopping = new AbortController();
   try {
-    await openFolder(folder);
-    const identity = await openLocalIdentity(`${folder}/identity.json`);
-    const config = embeddedConfig(env, identity, folder);
-    if (config.HTTP_PORT > 0 && !(await isFree(config.HTTP_PORT, config.HTTP_HOST))) {
-      throw new Error(`Port ${config.HTTP_PORT} is in use by another program; set HTTP_PORT to a free one.`);
-    }
-    const log = createLogger({
-      level: config.LOG_LEVEL,
-      process: 'up',
-      destination: `${folder}/tessera.log`,
-    });
-    const metrics = createMetrics();
-    metrics.collectProcess();
-    const clock = systemClock;
-
-    const postgres = await startPostgres({ folder: `${folder}/postgres` });
-    closers.unshift(() => postgres.stop());
-    report('PostgreSQL', `port ${postgres.port}`);
-    const urls = await openDatabase(postgres.url);
-    report('database', urls.applied.length > 0 ? `${urls.applied.length} migrations applied` : 'up to date');
-    const open = (user: string) => {
-      const db = createDb({
-        url: postgres.url(user, DATABASE),
-        poolSize: 10,
-        log,
-        applicationName: `up-${user}`,
-      });
-      closers.unshift(() => db.close());
-      return db;
-    };
-    const db = open('tessera_app');
-    const relay = open('tessera_relay');
-    const listenerDb = open('tessera_listener');
-
-    const programId = config.CHAIN_PROGRAM_ID ?? LOCAL_PROGRAM_ID;
-    const chain = await startChain({
-      programId,
-      soPath: `${root}programs/ticketing/ticketing.so`,
-      slotTimeMs,
-      snapshotFile: `${folder}/chain.json`,
-    });
-    closers.unshift(() => chain.stop());
-    const forwards = [await forwardPort(8899, chain.rpcUrl), await forwardPort(8900, chain.wsUrl)];
-    for (const server of forwards) if (server) closers.unshift(() => server.close());
-    const rpcUrl = forwards.every(Boolean) ? 'http://127.0.0.1:8899' : chain.rpcUrl;
-    report('Solana runtime', rpcUrl);
-    const signer = await openFileSigner(`${folder}/signer.json`);
-    for (const key of [{ use: 'admin' } as const, ...allPayers()])
-      chain.fund(await signer.address(key), 1_000 * SOL);
-    const initialised = await initChain({ rpcUrl: chain.rpcUrl, programId, signer });
-    report('ticketing program', initialised ? `${programId}, configured` : programId);
-
-    const cache = config.REDIS_URL
-      ? createRedisCache({ url: config.REDIS_URL, prefix: config.REDIS_PREFIX, log, metrics })
-      : createMemoryCache();
-    closers.unshift(() => cache.close());
-    const bus = config.AMQP_URL
-      ? await createRabbitBus({ url: config.AMQP_URL, namespace: config.AMQP_NAMESPACE, topology, log })
-      : createLocalBus({ topology, log });
-    closers.unshift(() => bus.close());
-    report(
-      'bus and cache',
-      `${config.AMQP_URL ? 'RabbitMQ' : 'in process'}, ${config.REDIS_URL ? 'Redis' : 'in memory'}`,
-    );
-
-    const rpc = createRpc({ urls: [chain.rpcUrl], cache, log, metrics });
-    const services = {
-      config: { ...config, CHAIN_PROGRAM_ID: programId },
-      log,
-      metrics,
-      clock,
-      cache,
-      failpoints: noFailpoints,
-    };
-    const recovery = await recoverFromReset({ ...services, db, relay, rpc, programId });
-    if (chain.restored) report('chain restored', describeRecovery(chain.restored, recovery));
-
-    const payments = createProvider({ ...services, db });
-    const sendMail = createMailer({ from: config.MAIL_FROM, folder: config.MAIL_FOLDER as string });
-    const { signal } = stopping;
-    const running = Promise.all([
-      runBackground({ ...services, db, relay, bus, payments, sendMail }, signal),
-      runMintWorker({ ...services, db, relay, bus, rpc, signer, programId }, signal),
-      runListener(
-        { ...services, db: listenerDb, rpc, programId },
-        { wsUrl: chain.wsUrl, signal, newChain: true },
-      ),
-      saveRegularly(chain.save, log, signal),
-    ]);
-    running.catch((error: Error) => log.fatal({ err: error }, 'a worker ended'));
-    closers.unshift(() => running);
-    report('workers', 'outbox relay, background, mint worker, listener');
-
-    const app = createApp({ ...services, db, bus, chain: createChainReader(rpc, programId), payments });
-    const { url, closed } = await serveHttp(app, { host: config.HTTP_HOST, port: config.HTTP_PORT, signal });
-    closers.unshift(() => closed);
-    report('API', url);
-    return { url, rpcUrl, programId, identity, db, stop: () => stop(stopping, closers, chain.save) };
+    // Whatever it waits for, a stop does not.
+    return await Promise.race([setUp(options, closers, stopping), rejectOnAbort(options.signal)]);
   } catch (error) {
     await stop(stopping, closers);
     throw error;
   }
 }
 
+async function setUp(options: Options, closers: Closers, stopping: AbortController): Promise<Stack> {
+  const { env, folder, signal: starting, slotTimeMs = SLOT_MS } = options;
+  const report: Report = (what, detail) => {
+    starting.throwIfAborted();
+    options.report(what, detail);
+  };
+  await openFolder(folder);
+  const lock = await lockFolder(folder);
+  closers.unshift(() => lock.release());
+  await forgetRunning(folder);
+  const identity = await openLocalIdentity(`${folder}/identity.json`);
+  const given = embeddedConfig(env, identity, folder);
+  const port = await choosePort(env, given);
+  const config: Config = { ...given, HTTP_PORT: port, PUBLIC_URL: publicUrl(env, given, port) };
+  const log = createLogger({
+    level: config.LOG_LEVEL,
+    process: 'up',
+    destination: `${folder}/tessera.log`,
+  });
+  const metrics = createMetrics();
+  metrics.collectProcess();
+  const clock = systemClock;
+
+  const launching = startPostgres({ folder: `${folder}/postgres`, signal: starting });
+  closers.unshift(async () => (await launching.catch(() => undefined))?.stop());
+  const postgres = await launching;
+  report('PostgreSQL', `port ${postgres.port}`);
+  const urls = await openDatabase(postgres.url);
+  report('database', urls.applied.length > 0 ? `${urls.applied.length} migrations applied` : 'up to date');
+  const open = (user: string) => {
+    const db = createDb({
+      url: postgres.url(user, DATABASE),
+      poolSize: 10,
+      log,
+      applicationName: `up-${user}`,
+    });
+    closers.unshift(() => db.close());
+    return db;
+  };
+  const db = open('tessera_app');
+  const relay = open('tessera_relay');
+  const listenerDb = open('tessera_listener');
+
+  const programId = config.CHAIN_PROGRAM_ID ?? LOCAL_PROGRAM_ID;
+  const chain = await startChain({
+    programId,
+    soPath: PROGRAM_FILE,
+    slotTimeMs,
+    snapshotFile: `${folder}/chain.json`,
+  });
+  closers.unshift(() => chain.stop());
+  const node = await forwardNode(chain);
+  closers.unshift(() => node.close());
+  report('Solana runtime', `${node.rpcUrl}, ${node.wsUrl}`);
+  const signer = await openFileSigner(`${folder}/signer.json`);
+  for (const key of [{ use: 'admin' } as const, ...allPayers()])
+    chain.fund(await signer.address(key), 1_000 * SOL);
+  const initialised = await initChain({ rpcUrl: chain.rpcUrl, programId, signer });
+  report('ticketing program', initialised ? `${programId}, configured` : programId);
+
+  const cache = config.REDIS_URL
+    ? createRedisCache({ url: config.REDIS_URL, prefix: config.REDIS_PREFIX, log, metrics })
+    : createMemoryCache();
+  closers.unshift(() => cache.close());
+  const bus = config.AMQP_URL
+    ? await createRabbitBus({ url: config.AMQP_URL, namespace: config.AMQP_NAMESPACE, topology, log })
+    : createLocalBus({ topology, log });
+  closers.unshift(() => bus.close());
+  if (!bus.ready()) {
+    throw new Error(
+      'RabbitMQ does not answer at AMQP_URL; start it, or leave AMQP_URL out: npm start does without it.',
+    );
+  }
+  report(
+    'bus and cache',
+    `${config.AMQP_URL ? 'RabbitMQ' : 'in process'}, ${config.REDIS_URL ? 'Redis' : 'in memory'}`,
+  );
+
+  const rpc = createRpc({ urls: [chain.rpcUrl], cache, log, metrics });
+  const services = {
+    config: { ...config, CHAIN_PROGRAM_ID: programId },
+    log,
+    metrics,
+    clock,
+    cache,
+    failpoints: noFailpoints,
+  };
+  const recovery = await recoverFromReset({ ...services, db, relay, rpc, programId });
+  if (chain.restored) report('chain restored', describeRecovery(chain.restored, recovery));
+
+  const payments = createProvider({ ...services, db });
+  const sendMail = createMailer({ from: config.MAIL_FROM, folder: config.MAIL_FOLDER as string });
+  starting.throwIfAborted();
+  const { signal } = stopping;
+  const running = Promise.all([
+    runBackground({ ...services, db, relay, bus, payments, sendMail }, signal),
+    runMintWorker({ ...services, db, relay, bus, rpc, signer, programId }, signal),
+    runListener(
+      { ...services, db: listenerDb, rpc, programId },
+      { wsUrl: chain.wsUrl, signal, newChain: true },
+    ),
+    saveRegularly(chain.save, log, signal),
+  ]);
+  running.catch((error: Error) => log.fatal({ err: error }, 'a worker ended'));
+  closers.unshift(() => running);
+  report('workers', 'outbox relay, background, mint worker, listener');
+
+  const app = createApp({ ...services, db, bus, chain: createChainReader(rpc, programId), payments });
+  const { url, closed } = await serveHttp(app, { host: config.HTTP_HOST, port: config.HTTP_PORT, signal });
+  closers.unshift(() => closed);
+  const moved = env.HTTP_PORT || port === given.HTTP_PORT ? '' : `; port ${given.HTTP_PORT} is in use`;
+  report('API', `${url}${moved}`);
+  const environment = databaseEnvironment((user) => postgres.url(user, DATABASE));
+  await noteRunning(folder, { pid: process.pid, url, environment });
+  return {
+    ...{ url, folder, programId, identity, db },
+    rpcUrl: node.rpcUrl,
+    wsUrl: node.wsUrl,
+    async stop() {
+      await forgetRunning(folder);
+      await stop(stopping, closers, chain.save);
+    },
+  };
+}
+
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+/** HTTP_PORT, or where none is set 8080 or the next that is free: another Tessera may have it. */
+async function choosePort(env: Environment, { HTTP_HOST: host, HTTP_PORT: wanted }: Config): Promise<number> {
+  if (!env.HTTP_PORT) return findPort(wanted, host);
+  return tryPort(wanted, host).catch((error: NodeJS.ErrnoException) => {
+    throw listenError(error, { host, port: wanted, variable: 'HTTP_PORT' });
+  });
+}
+
+function publicUrl(env: Environment, { HTTP_HOST: host, PUBLIC_URL }: Config, port: number): string {
+  return env.PUBLIC_URL ? PUBLIC_URL : `http://${host}:${port}`;
+}
+
 const DATABASE = 'tessera';
 
 async function openDatabase(url: (user: string, database: string) => string): Promise<{ applied: string[] }> {
   const admin = new pg.Client({ connectionString: url('postgres', 'postgres') });
+  // A stop during the start breaks it; its query says so.
+  admin.on('error', () => undefined);
   await admin.connect();
   const { rowCount } = await admin.query('select from pg_database where datname = $1', [DATABASE]);
   if (rowCount === 0) await admin.query(`create database ${DATABASE}`);
   await admin.end();
   const logins = ['tessera_app', 'tessera_relay', 'tessera_listener'].map((role) => url(role, DATABASE));
   return {
-    applied: await migrate({ ownerUrl: url('postgres', DATABASE), folder: `${root}migrations`, logins }),
+    applied: await migrate({ ownerUrl: url('postgres', DATABASE), folder: migrationsFolder, logins }),
   };
 }
 
-function embeddedConfig(
-  env: Record<string, string | undefined>,
-  identity: LocalIdentity,
-  folder: string,
-): Config {
+/** With what another process finds the database. */
+function databaseEnvironment(url: (user: string) => string): Record<string, string> {
+  return {
+    DATABASE_OWNER_URL: url('postgres'),
+    DATABASE_URL: url('tessera_app'),
+    DATABASE_RELAY_URL: url('tessera_relay'),
+    DATABASE_LISTENER_URL: url('tessera_listener'),
+  };
+}
+
+/** The identity is always ours: the tokens that are printed are signed with it. */
+function embeddedConfig(env: Environment, identity: LocalIdentity, folder: string): Config {
   return loadConfig(
     {
       NODE_ENV: 'development',
       RATE_LIMIT_PER_MINUTE: '6000',
-      PUBLIC_URL: `http://${env.HTTP_HOST ?? '127.0.0.1'}:${env.HTTP_PORT ?? '8080'}`,
+      QR_MASTER_KEYS: identity.codeKeys,
+      MAIL_FOLDER: `${folder}/mail`,
+      ...Object.fromEntries(Object.entries(env).filter(([, value]) => value)),
       JWT_ISSUER: identity.issuer,
       JWT_AUDIENCE: identity.audience,
       JWT_ALGORITHMS: 'EdDSA',
       JWT_PUBLIC_KEYS: identity.publicKeys,
-      QR_MASTER_KEYS: identity.codeKeys,
-      MAIL_FOLDER: `${folder}/mail`,
-      ...env,
+      JWT_JWKS_URL: undefined,
+      JWT_SECRET: undefined,
     },
     'up',
   );
