@@ -94,9 +94,11 @@ describe('a second npm start in the same folder', () => {
 });
 
 it('starts in another folder beside the first, under the next port, as long as none is asked for', async () => {
-  const taken = createServer().listen(8_080, '127.0.0.1');
+  const taken = createServer();
   // Whoever has the port already does as well.
-  await Promise.race([once(taken, 'listening'), once(taken, 'error')]);
+  await new Promise((resolve) =>
+    taken.once('listening', resolve).once('error', resolve).listen(8_080, '127.0.0.1'),
+  );
   try {
     const child = start(await newFolder(), { HTTP_PORT: '' });
     await untilUp(child);
