@@ -110,6 +110,20 @@ it('starts in another folder beside the first, under the next port, as long as n
   }
 });
 
+it('finds PostgreSQL a port of its own, however many start at the same time', async () => {
+  // Initialised before, so that all of them are at the same point when they look for a port.
+  const homes = await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      const home = `${await newFolder()}/postgres`;
+      await (await startPostgres({ folder: home })).stop();
+      return home;
+    }),
+  );
+  const servers = await Promise.all(homes.map((home) => startPostgres({ folder: home })));
+  expect(new Set(servers.map(({ port }) => port)).size).toBe(4);
+  await Promise.all(servers.map((server) => server.stop()));
+});
+
 describe('a postmaster.pid that a crash left behind', () => {
   it('gets no signal through when its number is another program’s by now, and PostgreSQL starts', async () => {
     const folder = await newFolder();

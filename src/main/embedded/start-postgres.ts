@@ -6,7 +6,7 @@ import { basename, dirname, resolve } from 'node:path';
 import pg from 'pg';
 import { waitFor } from '../../platform/retry.ts';
 import { endLeftover } from './end-leftover.ts';
-import { findPort } from './find-port.ts';
+import { findPort, tryPort } from './find-port.ts';
 import { type PostgresHome, preparePostgresHome } from './postgres-user.ts';
 
 export type EmbeddedPostgres = {
@@ -18,6 +18,7 @@ export type EmbeddedPostgres = {
 const SUPERUSER = 'postgres';
 /** Below this, nobody's PostgreSQL is likely to be. */
 const PREFERRED_PORT = 54_329;
+const ATTEMPTS = 10;
 
 /**
  * Starts the PostgreSQL that npm brought, with its data under `folder`; initialises it the first time. What an earlier
@@ -40,18 +41,26 @@ export async function startPostgres(options: {
   await endLeftover(home.data);
   const initialised = !orphaned && (await exists(`${home.data}/PG_VERSION`));
   if (!initialised) await initialise(home, password, signal);
-  const port = options.port ?? (await findPort(PREFERRED_PORT));
-  signal?.throwIfAborted();
-  const server = launch(home, port, `${folder}/postgres.log`);
-  const url = (user: string, database: string): string =>
-    `postgres://${user}:${password}@127.0.0.1:${port}/${database}`;
-  try {
-    await untilReady(server, url(SUPERUSER, 'postgres'), `${folder}/postgres.log`, signal);
-  } catch (error) {
-    await stop(server);
-    throw error;
+  const logFile = `${folder}/postgres.log`;
+  for (let attempt = 1; ; attempt++) {
+    const port = options.port ?? (await findPort(PREFERRED_PORT));
+    signal?.throwIfAborted();
+    const server = launch(home, port, logFile);
+    const url = (user: string, database: string): string =>
+      `postgres://${user}:${password}@127.0.0.1:${port}/${database}`;
+    try {
+      await untilReady(server, url(SUPERUSER, 'postgres'), logFile, signal);
+      return { url, port, stop: () => stop(server) };
+    } catch (error) {
+      await stop(server);
+      // Another one that started at the same time may have been faster to take the port.
+      const taken = await tryPort(port).then(
+        () => false,
+        () => true,
+      );
+      if (options.port !== undefined || !taken || attempt === ATTEMPTS || signal?.aborted) throw error;
+    }
   }
-  return { url, port, stop: () => stop(server) };
 }
 
 async function findPrograms(): Promise<string> {
