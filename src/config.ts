@@ -10,6 +10,7 @@ export type ProcessName =
   | 'setup-chain'
   | 'create-tenant'
   | 'drift'
+  | 'parked'
   | 'up';
 
 const url = (schemes: string[]) =>
@@ -117,6 +118,7 @@ const required: Record<ProcessName, (keyof Config)[]> = {
   'setup-chain': ['CHAIN_RPC_URL', 'CHAIN_PROGRAM_ID', 'SIGNER_KEY_FILE'],
   'create-tenant': ['DATABASE_URL'],
   drift: ['DATABASE_URL', 'DATABASE_RELAY_URL'],
+  parked: ['DATABASE_URL', 'DATABASE_RELAY_URL'],
   up: [],
 };
 

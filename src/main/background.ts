@@ -7,11 +7,13 @@ await runProcess('background', async (services, signal) => {
   const { config } = services;
   const db = await services.openDb('DATABASE_URL');
   const relay = await services.openDb('DATABASE_RELAY_URL');
+  const spare = await services.openDb('DATABASE_URL', 2);
+  const pulse = await services.openDb('DATABASE_URL', 1);
   const bus = await services.openBus();
   const payments = createProvider({ ...services, db });
   const from = config.MAIL_FROM;
   const sendMail = createMailer(
     config.SMTP_URL ? { from, smtpUrl: config.SMTP_URL } : { from, folder: config.MAIL_FOLDER as string },
   );
-  await runBackground({ ...services, db, relay, bus, payments, sendMail }, signal);
+  await runBackground({ ...services, db, relay, spare, pulse, bus, payments, sendMail }, signal);
 });

@@ -1,14 +1,13 @@
 import {
   type Bus,
   type BusMessage,
+  type DeadLetter,
   type Handler,
+  handOut,
   PublishError,
-  REDELIVERIES,
-  redeliveryPause,
   type Topology,
 } from './bus.ts';
 import type { Logger } from './logger.ts';
-import { sleep } from './retry.ts';
 
 type Delivery = { message: BusMessage; settle: (error?: Error) => void };
 type Consumer = { handler: Handler; prefetch: number; running: number; signal: AbortSignal };
@@ -16,6 +15,7 @@ type Queue = {
   waiting: Delivery[];
   consumers: Consumer[];
   deadLetters: BusMessage[];
+  takeDead?: ((dead: DeadLetter) => Promise<void>) | undefined;
 };
 
 /**
@@ -61,20 +61,29 @@ export function createLocalBus({
 
   async function deliver(name: string, queue: Queue, consumer: Consumer, delivery: Delivery): Promise<void> {
     const { message } = delivery;
-    for (let redelivered = 0; ; redelivered++) {
-      try {
-        if ((await consumer.handler(message)) === 'dead') queue.deadLetters.push(message);
-        return delivery.settle();
-      } catch (error) {
-        log.warn({ queue: name, messageId: message.id, err: (error as Error).message }, 'a handler failed');
-        if (redelivered === REDELIVERIES) {
-          queue.deadLetters.push(message);
-          return delivery.settle();
-        }
-        // Not handled and not parked: the outbox row stays and is delivered again.
-        if (!(await sleep(redeliveryPause(redelivered), consumer.signal)))
-          return delivery.settle(error as Error);
-      }
+    const verdict = await handOut(message, 0, {
+      ...consumer,
+      failed: (error) =>
+        log.warn({ queue: name, messageId: message.id, err: error.message }, 'a handler failed'),
+    });
+    // Not handled and not parked: the outbox row stays and is delivered again.
+    if (!verdict) return delivery.settle(new Error('the consumer stopped'));
+    if (verdict === 'dead') {
+      queue.deadLetters.push(message);
+      await handOverDead(name, queue);
+    }
+    delivery.settle();
+  }
+
+  async function handOverDead(name: string, queue: Queue): Promise<void> {
+    const { takeDead } = queue;
+    if (!takeDead) return;
+    for (const message of queue.deadLetters.splice(0)) {
+      const dead = { message, id: message.id, content: JSON.stringify(message), reason: 'failed' as const };
+      await takeDead(dead).catch((error: Error) => {
+        queue.deadLetters.push(message);
+        log.warn({ queue: name, messageId: message.id, err: error.message }, 'a dead letter was not taken');
+      });
     }
   }
 
@@ -85,7 +94,9 @@ export function createLocalBus({
 
   function send(message: BusMessage): Promise<void>[] {
     const names = Object.keys(topology).filter((name) =>
-      topology[name]?.some((key) => matches(key, message.kind)),
+      message.queue === undefined
+        ? topology[name]?.some((key) => matches(key, message.kind))
+        : name === message.queue,
     );
     if (names.length === 0) return [Promise.reject(new Error(`no queue takes ${message.kind}`))];
     return names.map(
@@ -138,6 +149,16 @@ export function createLocalBus({
       };
       consumer.signal.addEventListener('abort', leave, { once: true });
       pump(name, queue);
+    },
+    async takeDead(name, { signal }, take) {
+      const queue = queueNamed(name);
+      if (signal.aborted || closing.signal.aborted) return;
+      queue.takeDead = take;
+      const leave = (): void => {
+        queue.takeDead = undefined;
+      };
+      AbortSignal.any([signal, closing.signal]).addEventListener('abort', leave, { once: true });
+      await handOverDead(name, queue);
     },
     ready: () => !closing.signal.aborted,
     async close() {

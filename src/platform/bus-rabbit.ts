@@ -1,16 +1,9 @@
 import { type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessage, connect } from 'amqplib';
 import { brokerRefusal } from './broker-refusal.ts';
-import {
-  type Bus,
-  type BusMessage,
-  type Handler,
-  PublishError,
-  REDELIVERIES,
-  redeliveryPause,
-  type Topology,
-} from './bus.ts';
+import { type Bus, type BusMessage, type DeadLetter, handOut, PublishError, type Topology } from './bus.ts';
+import { declareTopology } from './bus-rabbit-topology.ts';
 import type { Logger } from './logger.ts';
-import { sleep } from './retry.ts';
+import { backoff, sleep } from './retry.ts';
 
 type Options = {
   url: string;
@@ -21,11 +14,12 @@ type Options = {
   confirmTimeoutMs?: number;
 };
 
+type Settlement = 'done' | 'dead' | 'again';
 type Consumer = {
   queue: string;
   prefetch: number;
   signal: AbortSignal;
-  handler: Handler;
+  handle: (raw: ConsumeMessage) => Promise<Settlement>;
   /** The connection that it consumes on; no other may start it a second time there. */
   on?: ChannelModel;
   cancel?: () => Promise<unknown>;
@@ -36,6 +30,8 @@ const HEARTBEAT_SECONDS = '10';
 const CLOSE_MS = 2_000;
 /** A broker that neither lets us in nor refuses us for so long is away. */
 const FIRST_ATTEMPT_MS = 6_000;
+/** Dead letters are taken one after the other, but the next ones need not be fetched first. */
+const DEAD_PREFETCH = 16;
 
 /**
  * The bus over RabbitMQ: one topic exchange, quorum queues, each with its dead-letter queue. The connection is
@@ -62,7 +58,7 @@ export async function createRabbitBus(options: Options): Promise<Bus> {
       if (publisher === channel) publisher = undefined;
       startOver(fresh);
     });
-    await declare(channel, exchange, namespace, topology);
+    await declareTopology(fresh, channel, { exchange, namespace, topology, log });
     returned = new Set();
     channel.on('return', (message) => returned.add(String(message.properties.messageId)));
     publisher = channel;
@@ -98,40 +94,42 @@ export async function createRabbitBus(options: Options): Promise<Bus> {
   }
 
   async function deliver(channel: Channel, consumer: Consumer, raw: ConsumeMessage): Promise<void> {
-    const verdict = await handle(consumer, raw);
+    const settlement = consumer.signal.aborted ? 'again' : await consumer.handle(raw);
     try {
-      if (verdict === 'done') channel.ack(raw);
-      else channel.nack(raw, false, verdict === 'again');
+      if (settlement === 'done') channel.ack(raw);
+      else channel.nack(raw, false, settlement === 'again');
     } catch (error) {
       // The channel went away meanwhile: the broker delivers again and the inbox answers.
       log.debug({ queue: consumer.queue, err: (error as Error).message }, 'could not acknowledge');
     }
   }
 
-  async function handle(consumer: Consumer, raw: ConsumeMessage): Promise<'done' | 'dead' | 'again'> {
-    const { queue, signal, handler } = consumer;
-    const message = parse(raw);
-    if (!message) {
-      log.error({ queue, messageId: raw.properties.messageId }, 'not a message of ours');
-      return 'dead';
-    }
-    if (signal.aborted) return 'again';
+  async function start(consumer: Consumer): Promise<void> {
+    if (consumer.signal.aborted) return;
+    const { queue } = consumer;
+    consumers.add(consumer);
+    const leave = (): void => {
+      consumers.delete(consumer);
+      consumer.cancel?.().catch((error) => log.debug({ queue, err: error.message }, 'cancelling'));
+    };
+    consumer.signal.addEventListener('abort', leave, { once: true });
+    if (!model || !publisher) return;
     try {
-      return await handler(message);
+      await consume(model, consumer);
     } catch (error) {
-      log.warn({ queue, messageId: message.id, err: (error as Error).message }, 'a handler failed');
-      const redelivered = Number(raw.properties.headers?.['x-delivery-count'] ?? 0);
-      await sleep(redeliveryPause(redelivered), signal);
-      return 'again';
+      // The connection broke meanwhile: the next one starts it.
+      log.warn({ queue, err: (error as Error).message }, 'could not consume yet');
     }
   }
 
   function send(channel: ConfirmChannel, message: BusMessage): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error('not confirmed in time')), confirmTimeoutMs);
+      // The default exchange brings a message to the queue of that name and to no other.
+      const { queue } = message;
       channel.publish(
-        exchange,
-        message.kind,
+        queue === undefined ? exchange : '',
+        queue === undefined ? message.kind : `${namespace}${queue}`,
         Buffer.from(JSON.stringify(message)),
         { persistent: true, mandatory: true, messageId: message.id, contentType: 'application/json' },
         (error) => {
@@ -191,28 +189,45 @@ export async function createRabbitBus(options: Options): Promise<Bus> {
         failed.map((m) => m.id),
       );
     },
-    async subscribe(queue, { prefetch, signal }, handler) {
-      if (!(queue in topology)) throw new Error(`no queue ${queue} in the topology`);
-      const consumer: Consumer = {
+    async subscribe(queue, { prefetch, signal: until }, handler) {
+      requireQueue(queue, topology);
+      const signal = AbortSignal.any([until, closing.signal]);
+      await start({
         queue,
         prefetch,
-        signal: AbortSignal.any([signal, closing.signal]),
-        handler,
-      };
-      if (consumer.signal.aborted) return;
-      consumers.add(consumer);
-      const leave = (): void => {
-        consumers.delete(consumer);
-        consumer.cancel?.().catch((error) => log.debug({ queue, err: error.message }, 'cancelling'));
-      };
-      consumer.signal.addEventListener('abort', leave, { once: true });
-      if (!model || !publisher) return;
-      try {
-        await consume(model, consumer);
-      } catch (error) {
-        // The connection broke meanwhile: the next one starts it.
-        log.warn({ queue, err: (error as Error).message }, 'could not consume yet');
-      }
+        signal,
+        async handle(raw) {
+          const message = parse(raw);
+          if (!message) {
+            log.error({ queue, messageId: raw.properties.messageId }, 'not a message of ours');
+            return 'dead';
+          }
+          const deliveries = Number(raw.properties.headers?.['x-delivery-count'] ?? 0);
+          const failed = (error: Error): void =>
+            log.warn({ queue, messageId: message.id, err: error.message }, 'a handler failed');
+          return (await handOut(message, deliveries, { handler, signal, failed })) ?? 'again';
+        },
+      });
+    },
+    async takeDead(queue, { signal: until }, take) {
+      requireQueue(queue, topology);
+      const signal = AbortSignal.any([until, closing.signal]);
+      await start({
+        queue: `${queue}.dlq`,
+        prefetch: DEAD_PREFETCH,
+        signal,
+        async handle(raw) {
+          for (let attempt = 1; ; attempt++) {
+            try {
+              await take(toDeadLetter(raw));
+              return 'done';
+            } catch (error) {
+              log.warn({ queue, err: (error as Error).message }, 'a dead letter was not taken');
+              if (!(await sleep(backoff(attempt, 250, 5_000), signal))) return 'again';
+            }
+          }
+        },
+      });
     },
     ready: () => publisher !== undefined,
     async close() {
@@ -230,32 +245,18 @@ function withHeartbeat(url: string): string {
   return parts.href;
 }
 
-async function declare(
-  channel: Channel,
-  exchange: string,
-  namespace: string,
-  topology: Topology,
-): Promise<void> {
-  const deadLetters = `${exchange}.dead`;
-  await channel.assertExchange(exchange, 'topic', { durable: true });
-  await channel.assertExchange(deadLetters, 'direct', { durable: true });
-  for (const [name, keys] of Object.entries(topology)) {
-    const queue = `${namespace}${name}`;
-    await channel.assertQueue(`${queue}.dlq`, { durable: true, arguments: { 'x-queue-type': 'quorum' } });
-    await channel.bindQueue(`${queue}.dlq`, deadLetters, queue);
-    await channel.assertQueue(queue, {
-      durable: true,
-      arguments: {
-        'x-queue-type': 'quorum',
-        'x-delivery-limit': REDELIVERIES,
-        'x-dead-letter-exchange': deadLetters,
-        'x-dead-letter-routing-key': queue,
-        'x-dead-letter-strategy': 'at-least-once',
-        'x-overflow': 'reject-publish',
-      },
-    });
-    for (const key of keys) await channel.bindQueue(queue, exchange, key);
-  }
+function requireQueue(queue: string, topology: Topology): void {
+  if (!(queue in topology)) throw new Error(`no queue ${queue} in the topology`);
+}
+
+function toDeadLetter(raw: ConsumeMessage): DeadLetter {
+  const [death] = (raw.properties.headers?.['x-death'] ?? []) as { reason?: string }[];
+  return {
+    message: parse(raw),
+    id: String(raw.properties.messageId ?? ''),
+    content: raw.content.toString('utf8'),
+    reason: death?.reason === 'delivery_limit' ? 'undelivered' : 'failed',
+  };
 }
 
 /** Undefined for anything that is no message of ours. */
@@ -267,7 +268,7 @@ function parse(raw: ConsumeMessage): BusMessage | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { id, kind, tenantId, occurredAt, attempt } = value;
-  const texts = [id, kind, tenantId, occurredAt].every((text) => typeof text === 'string');
+  const { id, kind, tenantId, occurredAt, attempt, queue = '' } = value;
+  const texts = [id, kind, tenantId, occurredAt, queue].every((text) => typeof text === 'string');
   return texts && Number.isInteger(attempt) ? (value as BusMessage) : undefined;
 }

@@ -1,3 +1,5 @@
+import { sleep } from './retry.ts';
+
 /** A message on its way: `id` is the same in every delivery, so a consumer can tell a repetition. */
 export type BusMessage = {
   id: string;
@@ -6,7 +8,9 @@ export type BusMessage = {
   tenantId: string;
   occurredAt: string;
   requestId?: string;
-  /** How often the consumer put it off; 0 at first. */
+  /** The only queue that gets it, for a message that comes again; without one, all that want its kind do. */
+  queue?: string;
+  /** How often its consumer failed; 0 at first. */
   attempt: number;
   body: unknown;
 };
@@ -14,15 +18,46 @@ export type BusMessage = {
 /** What a handler made of a message. `dead` sends it to the queue's dead letters. */
 export type Verdict = 'done' | 'dead';
 
-/** A handler that throws gets the message again after a pause, REDELIVERIES times; then it is a dead letter. */
-export type Handler = (message: BusMessage) => Promise<Verdict>;
+/**
+ * A handler that throws gets the message again after a pause, REDELIVERIES times; then it is a dead letter. `deliveries`
+ * tells how often the message was handed out before to somebody who was not heard of again; that is no failure.
+ */
+export type Handler = (message: BusMessage, delivery: { deliveries: number }) => Promise<Verdict>;
 
 export const REDELIVERIES = 5;
 
-/** Milliseconds before a message that came back `redelivered` times comes again. */
-export function redeliveryPause(redelivered: number): number {
-  return Math.min(2_000, 50 * 2 ** redelivered);
+/** Milliseconds before a message whose handler failed `failures` times before comes again. */
+function pauseAfter(failures: number): number {
+  return Math.min(2_000, 50 * 2 ** failures);
 }
+
+/** Hands `message` out until its handler says what became of it; undefined when `signal` ended that first. */
+export async function handOut(
+  message: BusMessage,
+  deliveries: number,
+  { handler, signal, failed }: { handler: Handler; signal: AbortSignal; failed: (error: Error) => void },
+): Promise<Verdict | undefined> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await handler(message, { deliveries });
+    } catch (error) {
+      failed(error as Error);
+      if (failures === REDELIVERIES) return 'dead';
+      if (!(await sleep(pauseAfter(failures), signal))) return undefined;
+    }
+  }
+}
+
+/** What a queue gave up on. */
+export type DeadLetter = {
+  /** Undefined for anything that is no message of ours. */
+  message: BusMessage | undefined;
+  id: string;
+  /** As it came. */
+  content: string;
+  /** `undelivered`: the broker handed it out until its own limit, and no handler ever answered. */
+  reason: 'failed' | 'undelivered';
+};
 
 /** Which routing keys reach which queue. `*` stands for one word, `#` for any number. */
 export type Topology = Record<string, readonly string[]>;
@@ -41,6 +76,12 @@ export type Bus = {
     queue: string,
     options: { prefetch: number; signal: AbortSignal },
     handler: Handler,
+  ): Promise<void>;
+  /** Takes the dead letters of `queue` away, one after the other; one stays until `take` resolves. Ends with `signal`. */
+  takeDead(
+    queue: string,
+    options: { signal: AbortSignal },
+    take: (dead: DeadLetter) => Promise<void>,
   ): Promise<void>;
   /** Whether messages can flow now. */
   ready(): boolean;

@@ -121,7 +121,7 @@ function toBusMessages(row: Row): BusMessage[] {
     tenantId: row.tenant_id,
     occurredAt: row.created_at.toISOString(),
     ...(message.requestId ? { requestId: message.requestId } : {}),
-    attempt: message.attempt ?? 0,
+    attempt: 0,
     body: message.body,
   }));
 }

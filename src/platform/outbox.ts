@@ -3,14 +3,8 @@ import type { Message } from '../messages.ts';
 import { newId } from './ids.ts';
 import type { TenantTx } from './tenant-tx.ts';
 
-/** What the outbox keeps of a message until the relay sends it. */
-export type OutboxMessage = {
-  kind: string;
-  body: unknown;
-  id?: string;
-  attempt?: number;
-  requestId?: string;
-};
+/** What the outbox keeps of a message until the relay sends it; `id` is only in rows of an earlier version. */
+export type OutboxMessage = { kind: string; body: unknown; id?: string; requestId?: string };
 
 /**
  * The only way out for a message: it commits with the effect that it tells of. One row however many messages, since
@@ -35,16 +29,6 @@ export async function enqueueLater(
   notBefore: Date,
 ): Promise<void> {
   if (messages.length > 0) await insertOutboxRow(tx, now, [...messages], notBefore);
-}
-
-/** Sends `message` again under the same id, not before `notBefore`: the backoff of a consumer lives here. */
-export async function enqueueAgain(
-  tx: TenantTx,
-  now: Date,
-  message: Required<Pick<OutboxMessage, 'kind' | 'body' | 'id' | 'attempt'>> & { requestId?: string },
-  notBefore: Date,
-): Promise<void> {
-  await insertOutboxRow(tx, now, [message], notBefore);
 }
 
 async function insertOutboxRow(

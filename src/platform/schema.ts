@@ -163,6 +163,36 @@ export interface EventTicketTransactions {
   user_id: string;
 }
 
+export interface FailedMessages {
+  /**
+   * Failures of the handler. Deliveries are not counted: a process that dies is no fault of what it had in hand.
+   */
+  attempts: Generated<number>;
+  body: Json;
+  cause: string;
+  consumer: string;
+  /**
+   * Times that a process took the message alone, after many deliveries, and was not heard of again.
+   */
+  crashes: Generated<number>;
+  error: string;
+  kind: string;
+  message_id: string;
+  next_attempt_at: Date | null;
+  occurred_at: Date;
+  /**
+   * Times that something which the handler needs was away. They make the pause longer and park nothing.
+   */
+  outages: Generated<number>;
+  parked_at: Date | null;
+  request_id: string | null;
+  /**
+   * Times that it was parked because of crashes and taken back without being asked.
+   */
+  revivals: Generated<number>;
+  tenant_id: string;
+}
+
 export interface Holds {
   code: string | null;
   created_at: Date;
@@ -243,6 +273,24 @@ export interface InventoryChecks {
   verified_version: bigint;
 }
 
+export interface Mails {
+  attempts: Generated<number>;
+  content: string | null;
+  created_at: Date;
+  error: string | null;
+  fact: string;
+  id: string;
+  next_attempt_at: Date | null;
+  recipient: string;
+  settled_at: Date | null;
+  /**
+   * waiting → sending (committed before the server hears of it) → sent. refused: the server will not have it. uncertain: the process or the connection ended in between, so it may have gone out; it is not sent again unless somebody says so.
+   */
+  status: Generated<string>;
+  subject: string | null;
+  tenant_id: string;
+}
+
 export interface Orders {
   amount_minor: bigint;
   created_at: Date;
@@ -307,17 +355,6 @@ export interface ParkedJobs {
   subject_id: string;
   tenant_id: string;
   ticket_id: string;
-}
-
-export interface ParkedMessages {
-  attempts: number;
-  body: Json;
-  consumer: string;
-  error: string;
-  kind: string;
-  message_id: string;
-  parked_at: Generated<Date>;
-  tenant_id: string;
 }
 
 export interface PaymentEvents {
@@ -455,6 +492,15 @@ export interface Seats {
   tenant_id: string;
   ticket_id: string | null;
   ticket_type_id: string;
+}
+
+export interface StrayMessages {
+  consumer: string;
+  content: string;
+  found_at: Date;
+  id: string;
+  message_id: string;
+  reason: string;
 }
 
 export interface Tenants {
@@ -687,16 +733,17 @@ export interface DB {
   event_statistics: EventStatistics;
   event_ticket_transactions: EventTicketTransactions;
   events: Events;
+  failed_messages: FailedMessages;
   holds: Holds;
   idempotency_keys: IdempotencyKeys;
   inbox: Inbox;
   inventory: Inventory;
   inventory_checks: InventoryChecks;
+  mails: Mails;
   order_state_transitions: OrderStateTransitions;
   orders: Orders;
   outbox: Outbox;
   parked_jobs: ParkedJobs;
-  parked_messages: ParkedMessages;
   payment_events: PaymentEvents;
   payments: Payments;
   pending_transactions: PendingTransactions;
@@ -704,6 +751,7 @@ export interface DB {
   refunds: Refunds;
   schema_migrations: SchemaMigrations;
   seats: Seats;
+  stray_messages: StrayMessages;
   tenants: Tenants;
   test_provider_charges: TestProviderCharges;
   test_provider_refunds: TestProviderRefunds;

@@ -20,7 +20,7 @@ export type Services = {
   clock: Clock;
   failpoints: Failpoints;
   cache: Cache;
-  openDb(variable: DatabaseVariable): Promise<Db>;
+  openDb(variable: DatabaseVariable, poolSize?: number): Promise<Db>;
   openBus(): Promise<Bus>;
   close(): Promise<void>;
 };
@@ -44,8 +44,7 @@ export function openServices(config: Config, name: string): Services {
         ? createFailpoints(config.FAILPOINTS)
         : noFailpoints,
     cache,
-    async openDb(variable) {
-      const poolSize = config.DATABASE_POOL_SIZE;
+    async openDb(variable, poolSize = config.DATABASE_POOL_SIZE) {
       const db = await openDatabase(config, variable, { poolSize, log, applicationName: `tessera-${name}` });
       closers.push(() => db.close());
       return db;

@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeEach, describe, expect, inject, it } from 'vitest';
-import { type BusMessage, type Handler, PublishError, REDELIVERIES } from '../../src/platform/bus.ts';
+import {
+  type BusMessage,
+  type Handler,
+  PublishError,
+  REDELIVERIES,
+  type Verdict,
+} from '../../src/platform/bus.ts';
 import { type OpenBus, openLocalBus, openRabbitBus } from './support/open-bus.ts';
 
 const topology = {
@@ -84,6 +90,52 @@ function contract(open: (queues: typeof topology) => Promise<OpenBus>): void {
     await expect.poll(() => kindsOf('one')).toEqual(['only.one']);
     await delay(30);
     expect(Object.values(seen).map(({ received }) => received.length)).toEqual([1, 2, 3]);
+  });
+
+  it('brings a message that names its queue there alone, whatever its kind', async () => {
+    const seen = { one: recorder(), star: recorder(), all: recorder(), work: recorder() };
+    for (const [queue, { handler }] of Object.entries(seen)) await consume(queue, handler);
+    const again = message('order.paid', { queue: 'all', attempt: 2 });
+    const elsewhere = message('order.paid', { queue: 'work', id: again.id });
+    await opened.bus.publish([again]);
+    await opened.bus.publish([elsewhere]);
+    await expect.poll(() => seen.all.received).toEqual([again]);
+    await expect.poll(() => seen.work.received).toEqual([elsewhere]);
+    await delay(30);
+    expect([seen.one.received, seen.star.received]).toEqual([[], []]);
+    const lost = message('order.paid', { queue: 'nowhere' });
+    await expect(opened.bus.publish([lost])).rejects.toThrow(lost.id);
+  });
+
+  it('tells the first time that nobody had the message before', async () => {
+    const told: number[] = [];
+    await consume('work', async (_delivered, { deliveries }) => {
+      told.push(deliveries);
+      return 'done';
+    });
+    await opened.bus.publish([message('work')]);
+    await expect.poll(() => told).toEqual([0]);
+  });
+
+  it('hands the dead letters of a queue over, those from before and those to come, each once it is taken', async () => {
+    const [before, after, elsewhere] = [message('work'), message('work'), message('only.one')];
+    for (const queue of ['work', 'one']) await consume(queue, async () => 'dead');
+    await send([before]);
+    const taken: string[] = [];
+    let failures = 0;
+    await opened.bus.takeDead('work', { signal: stop.signal }, async (dead) => {
+      if (failures++ === 0) throw new Error('not yet');
+      expect(dead).toMatchObject({ reason: 'failed', id: dead.message?.id });
+      expect(JSON.parse(dead.content)).toEqual(dead.message);
+      taken.push(dead.id);
+    });
+    await send([after, elsewhere]);
+    await expect.poll(() => taken.toSorted()).toEqual([before.id, after.id].toSorted());
+    expect(await opened.deadLetters('work')).toEqual([]);
+    await expect.poll(() => opened.deadLetters('one')).toEqual([elsewhere.id]);
+    await expect(
+      opened.bus.takeDead('nowhere', { signal: stop.signal }, async () => undefined),
+    ).rejects.toThrow('no queue nowhere');
   });
 
   it('refuses what no queue takes, names it, and delivers the rest', async () => {
@@ -284,7 +336,7 @@ function recorder(work: () => Promise<unknown> = async () => undefined) {
   const received: BusMessage[] = [];
   let running = 0;
   let most = 0;
-  const handler: Handler = async (delivered) => {
+  const handler = async (delivered: BusMessage): Promise<Verdict> => {
     received.push(delivered);
     most = Math.max(most, ++running);
     await work();

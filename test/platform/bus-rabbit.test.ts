@@ -222,12 +222,72 @@ describe.skipIf(withoutBroker)(
       });
     });
 
+    it('never makes a dead letter of a message whose consumers die, and tells how often they did', async () => {
+      await open();
+      await untilReady(bus);
+      let alive = false;
+      const told: number[] = [];
+      await bus.subscribe('work', { prefetch: 8, signal: stop.signal }, async ({ id }, { deliveries }) => {
+        told.push(deliveries);
+        // A process that dies answers no more.
+        if (!alive) return new Promise(() => undefined);
+        received.push(id);
+        return 'done';
+      });
+      const healthy = message();
+      await send(healthy);
+      for (let deaths = 0; deaths < 12; deaths++) {
+        await expect.poll(() => told.length, { timeout: 5_000 }).toBe(deaths + 1);
+        if (deaths === 11) alive = true;
+        proxy.cut();
+        await expect.poll(() => bus.ready(), { timeout: 5_000, interval: 5 }).toBe(false);
+      }
+      await expect.poll(() => received, { timeout: 5_000 }).toEqual([healthy.id]);
+      expect(told).toEqual(Array.from({ length: 13 }, (_, i) => i));
+      expect(await count('work.dlq')).toBe(0);
+      bus = silent(bus);
+    });
+
+    it('uses a queue that an earlier version made, and tells what its limit on deliveries made dead', async () => {
+      const earlier = {
+        'x-queue-type': 'quorum',
+        'x-delivery-limit': 2,
+        'x-dead-letter-exchange': `${space.namespace}tessera.dead`,
+        'x-dead-letter-routing-key': `${space.namespace}work`,
+        'x-dead-letter-strategy': 'at-least-once',
+        'x-overflow': 'reject-publish',
+      };
+      await withChannel((channel) =>
+        channel.assertQueue(`${space.namespace}work`, { durable: true, arguments: earlier }),
+      );
+      await open();
+      await untilReady(bus);
+      const handed: string[] = [];
+      await bus.subscribe('work', { prefetch: 8, signal: stop.signal }, async ({ id }) => {
+        handed.push(id);
+        return new Promise(() => undefined);
+      });
+      const dead: string[] = [];
+      await bus.takeDead('work', { signal: stop.signal }, async ({ id, reason, message: known }) => {
+        dead.push(`${id} ${reason} ${known?.kind}`);
+      });
+      const unlucky = message();
+      await send(unlucky);
+      for (let deaths = 0; deaths < 3; deaths++) {
+        await expect.poll(() => handed.length, { timeout: 5_000 }).toBe(deaths + 1);
+        proxy.cut();
+        await expect.poll(() => bus.ready(), { timeout: 5_000, interval: 5 }).toBe(false);
+      }
+      await expect.poll(() => dead, { timeout: 5_000 }).toEqual([`${unlucky.id} undelivered work`]);
+      bus = silent(bus);
+    });
+
     it('declares queues that survive a node, bound their size by refusal and keep their dead', async () => {
       await open();
       await untilReady(bus);
       const declared = {
         'x-queue-type': 'quorum',
-        'x-delivery-limit': 5,
+        'x-delivery-limit': 1_000,
         'x-dead-letter-exchange': `${space.namespace}tessera.dead`,
         'x-dead-letter-routing-key': `${space.namespace}work`,
         'x-dead-letter-strategy': 'at-least-once',
@@ -245,6 +305,11 @@ describe.skipIf(withoutBroker)(
         }),
       ).rejects.toThrow('PRECONDITION_FAILED');
     });
+
+    /** One whose handlers never end does not close by itself. */
+    function silent(open: Bus): Bus {
+      return { ...open, close: async () => proxy.cut() };
+    }
 
     function message(kind = 'work'): BusMessage {
       const [id, tenantId] = [randomUUID(), randomUUID()];

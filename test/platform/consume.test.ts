@@ -2,16 +2,25 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import type { MessageKind, QueueName } from '../../src/messages.ts';
-import type { BusMessage } from '../../src/platform/bus.ts';
+import type { BusMessage, Handler } from '../../src/platform/bus.ts';
 import { systemClock } from '../../src/platform/clock.ts';
-import { type ConsumerOptions, consumeJobs, consumeOnce, type Received } from '../../src/platform/consume.ts';
+import {
+  batched,
+  type ConsumerOptions,
+  consumeJobs,
+  consumeOnce,
+  type Received,
+} from '../../src/platform/consume.ts';
 import { createDb, type Db } from '../../src/platform/db.ts';
 import { DomainError, RetryableError } from '../../src/platform/errors.ts';
 import type { TenantId } from '../../src/platform/ids.ts';
 import { createMetrics } from '../../src/platform/metrics.ts';
+import { listParked, retryParked, reviveCrashed } from '../../src/platform/parked-messages.ts';
+import type { TenantTx } from '../../src/platform/tenant-tx.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { createTestClock } from '../support/test-clock.ts';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.ts';
-import { addTenant, expired, openLocal, outboxRows, startRelay } from './support/messaging.ts';
+import { addTenant, expired, failedRows, openLocal, startRetries } from './support/messaging.ts';
 import { log } from './support/open-bus.ts';
 
 let database: TestDatabase;
@@ -32,7 +41,7 @@ beforeEach(async () => {
 afterEach(async () => {
   stop.abort();
   await bus.close();
-  await database.owner.query('delete from outbox');
+  await database.owner.query('delete from failed_messages');
 });
 
 const options = (db: Db = database.app): ConsumerOptions => ({
@@ -67,28 +76,37 @@ async function effects(): Promise<number> {
 }
 
 const parked = async () =>
-  (await database.owner.query('select * from parked_messages where tenant_id = $1', [tenantId])).rows;
+  (
+    await database.owner.query(
+      'select * from failed_messages where tenant_id = $1 and parked_at is not null',
+      [tenantId],
+    )
+  ).rows;
+const inbox = async (id: string) =>
+  (await database.owner.query('select from inbox where message_id = $1', [id])).rowCount;
 
-/** Consumes with an effect that writes a row, and then does `after`. */
+function writeRow(tx: TenantTx, { tenantId, id }: Received): Promise<unknown> {
+  const row = { tenant_id: tenantId, id: randomUUID(), actor: 'test', action: 'test', subject: id };
+  return tx.insertInto('audit_log').values(row).execute();
+}
+
+/** Consumes with an effect that writes a row for each message, and then does `after`. */
 function consumeWithEffect(
   after: (received: Received<'ticket.expired'>) => Promise<void> = async () => undefined,
   queue: QueueName = 'analytics',
+  changes: Partial<ConsumerOptions> = {},
 ): Promise<void> {
-  return consumeOnce(queue, options(), {
-    'ticket.expired': async (tx, received) => {
-      await tx
-        .insertInto('audit_log')
-        .values({
-          tenant_id: tenantId,
-          id: randomUUID(),
-          actor: 'test',
-          action: 'test',
-          subject: received.id,
-        })
-        .execute();
-      await after(received);
+  return consumeOnce(
+    queue,
+    { ...options(), ...changes },
+    ['ticket.expired'],
+    async (tx, _tenant, messages) => {
+      for (const received of messages) {
+        await writeRow(tx, received);
+        await after(received);
+      }
     },
-  });
+  );
 }
 
 describe('an effect', () => {
@@ -103,24 +121,7 @@ describe('an effect', () => {
   it('happens once in each queue that has the message', async () => {
     const elsewhere = openLocal(10_000);
     await consumeWithEffect();
-    await consumeOnce(
-      'notifications',
-      { ...options(), bus: elsewhere },
-      {
-        'ticket.expired': async (tx, received) => {
-          await tx
-            .insertInto('audit_log')
-            .values({
-              tenant_id: tenantId,
-              id: randomUUID(),
-              actor: 'test',
-              action: 'test',
-              subject: received.id,
-            })
-            .execute();
-        },
-      },
-    );
+    await consumeWithEffect(undefined, 'notifications', { bus: elsewhere });
     await elsewhere.subscribe('analytics', { prefetch: 1, signal: stop.signal }, async () => 'done');
     const both = message();
     for (let i = 0; i < 2; i++) {
@@ -159,15 +160,158 @@ describe('an effect', () => {
         body: bad.body,
       },
     ]);
-    expect(bus.deadLetters('analytics').map(({ id }) => id)).toEqual([bad.id]);
-    // Its place in the inbox is free: once the fault is mended the message can be sent again.
-    const { rowCount } = await database.owner.query('select from inbox where message_id = $1', [bad.id]);
-    expect(rowCount).toBe(0);
+    // It is where it can be seen and taken back, and nowhere else.
+    expect(bus.deadLetters('analytics')).toEqual([]);
+    expect(await inbox(bad.id)).toBe(0);
+  });
+
+  it('is one transaction for many messages, and their copies among them count once', async () => {
+    const batches: number[] = [];
+    let open = () => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    await consumeOnce('analytics', options(), ['ticket.expired'], async (tx, _tenant, messages) => {
+      batches.push(messages.length);
+      await gate;
+      for (const received of messages) await writeRow(tx, received);
+    });
+    const many = Array.from({ length: 300 }, () => message());
+    const publishing = bus.publish([...many, ...many.slice(0, 50)]);
+    await expect.poll(() => batches.length).toBe(1);
+    open();
+    await publishing;
+    expect(await effects()).toBe(300);
+    expect(batches.length).toBeLessThanOrEqual(4);
+    expect(batches.reduce((sum, size) => sum + size, 0)).toBe(300);
+  });
+
+  it('that one of many cannot have is found by halves, and the others have it', async () => {
+    const bad = message();
+    let transactions = 0;
+    await consumeOnce('analytics', options(), ['ticket.expired'], async (tx, _tenant, messages) => {
+      transactions++;
+      await delay(5);
+      if (messages.some(({ id }) => id === bad.id)) throw new TypeError('cannot be done');
+      for (const received of messages) await writeRow(tx, received);
+    });
+    const many = Array.from({ length: 200 }, () => message());
+    await bus.publish([...many.slice(0, 77), bad, ...many.slice(77)]);
+    expect(await effects()).toBe(200);
+    expect(await parked()).toMatchObject([{ message_id: bad.id, error: 'cannot be done', attempts: 1 }]);
+    expect(transactions).toBeLessThan(40);
+  });
+
+  it('belongs to one tenant, though the messages of several come mixed', async () => {
+    const other = await addTenant(database);
+    const seen = new Map<string, Set<string>>();
+    await consumeOnce('analytics', options(), ['ticket.expired'], async (tx, tenant, messages) => {
+      for (const received of messages) {
+        seen.set(tenant, (seen.get(tenant) ?? new Set()).add(received.tenantId));
+        await writeRow(tx, received);
+      }
+    });
+    const mixed = Array.from({ length: 100 }, (_, i) => message(i % 2 ? { tenantId: other } : {}));
+    await bus.publish(mixed);
+    expect(seen).toEqual(
+      new Map([
+        [tenantId, new Set([tenantId])],
+        [other, new Set([other])],
+      ]),
+    );
+    expect(await effects()).toBe(50);
+  });
+
+  it('takes no more connections than its share, and what follows it comes after the commit', async () => {
+    const db = database.open('tessera_app', 6);
+    let most = 0;
+    const followed: number[] = [];
+    await consumeOnce(
+      'analytics',
+      { ...options(db), atOnce: 2 },
+      ['ticket.expired'],
+      async (tx, _tenant, messages) => {
+        most = Math.max(most, db.pool.totalCount - db.pool.idleCount);
+        for (const received of messages) await writeRow(tx, received);
+        return messages.length;
+      },
+      async (tenant, messages, result) => {
+        const { rows } = await database.owner.query(
+          'select from audit_log where tenant_id = $1 and subject = any($2)',
+          [tenant, messages.map(({ id }) => id)],
+        );
+        followed.push(rows.length === messages.length ? result : Number.NaN);
+      },
+    );
+    const tenants = await Promise.all(Array.from({ length: 8 }, () => addTenant(database)));
+    await bus.publish([message(), message()]);
+    await bus.publish(
+      Array.from({ length: 400 }, (_, i) => message({ tenantId: tenants[i % 8] as TenantId })),
+    );
+    expect(most).toBeLessThanOrEqual(2);
+    expect(followed.reduce((sum, size) => sum + size, 0)).toBe(402);
+  });
+});
+
+describe('a job', () => {
+  it('that ended is not run again, however often and however late its message comes', async () => {
+    let runs = 0;
+    await consumeJobs('analytics', options(), { 'ticket.expired': async () => void runs++ });
+    const once = message();
+    await bus.publish([once]);
+    await bus.publish([once, message()]);
+    stop.abort();
+    stop = new AbortController();
+    const next = openLocal(10_000);
+    await next.subscribe('notifications', { prefetch: 8, signal: stop.signal }, async () => 'done');
+    await consumeJobs(
+      'analytics',
+      { ...options(), bus: next },
+      { 'ticket.expired': async () => void runs++ },
+    );
+    await next.publish([once]);
+    expect(runs).toBe(2);
+    await next.close();
+  });
+
+  it('runs in each queue that has its message, and beside no more than it may', async () => {
+    let running = 0;
+    let most = 0;
+    const seen: string[] = [];
+    const job = (queue: string) => async () => {
+      most = Math.max(most, ++running);
+      await delay(2);
+      running--;
+      seen.push(queue);
+    };
+    stop.abort();
+    stop = new AbortController();
+    const two = openLocal(10_000);
+    for (const queue of ['analytics', 'notifications'] as const)
+      await consumeJobs(queue, { ...options(), bus: two, atOnce: 2 }, { 'ticket.expired': job(queue) });
+    await two.publish(Array.from({ length: 20 }, () => message()));
+    expect(seen.filter((queue) => queue === 'analytics')).toHaveLength(20);
+    expect(seen).toHaveLength(40);
+    expect(most).toBeLessThanOrEqual(4);
+    await two.close();
+  });
+
+  it('that is an effect takes part in a batch, and happens once', async () => {
+    const given = options();
+    await consumeJobs('analytics', given, {
+      'ticket.expired': batched('analytics', given, async (tx, _tenant, messages) => {
+        for (const received of messages) await writeRow(tx, received);
+      }),
+    });
+    const many = Array.from({ length: 20 }, () => message());
+    await bus.publish(many);
+    await bus.publish(many);
+    expect(await effects()).toBe(20);
   });
 });
 
 describe('a message that is put off', () => {
-  it('comes again under its id, and is parked after five tries', async () => {
+  it('is kept with its attempts, and is parked after five tries', async () => {
     const [seen, unlucky] = [[] as number[], message({ requestId: 'request-7' })];
     await consumeJobs('analytics', options(), {
       'ticket.expired': async ({ id }) => {
@@ -176,44 +320,77 @@ describe('a message that is put off', () => {
         throw new RetryableError('not yet');
       },
     });
-    let next = unlucky;
     for (let attempt = 0; attempt < 4; attempt++) {
       const before = Date.now();
-      await bus.publish([next]);
-      const [row, ...more] = await outboxRows(database);
+      await bus.publish([{ ...unlucky, queue: 'analytics', attempt }]);
+      const [row, ...more] = await failedRows(database);
       expect(more).toEqual([]);
       expect(row).toMatchObject({
         tenant_id: tenantId,
-        messages: [{ id: unlucky.id, kind: 'ticket.expired', attempt: attempt + 1, requestId: 'request-7' }],
+        consumer: 'analytics',
+        message_id: unlucky.id,
+        kind: 'ticket.expired',
+        attempts: attempt + 1,
+        request_id: 'request-7',
+        cause: 'failure',
+        error: 'not yet',
       });
-      expect(row?.next_attempt_at.getTime()).toBeGreaterThanOrEqual(before + 500);
+      expect(row?.next_attempt_at?.getTime()).toBeGreaterThanOrEqual(before + 500);
       expect(await parked()).toEqual([]);
-      await database.owner.query('delete from outbox');
-      next = { ...next, attempt: attempt + 1 };
     }
-    await bus.publish([next]);
-    expect(await outboxRows(database)).toEqual([]);
+    await bus.publish([{ ...unlucky, queue: 'analytics', attempt: 4 }]);
     expect(seen).toHaveLength(5);
+    expect(await failedRows(database)).toHaveLength(1);
     expect(await parked()).toMatchObject([{ message_id: unlucky.id, error: 'not yet', attempts: 5 }]);
-    expect(bus.deadLetters('analytics')).toHaveLength(1);
   });
 
-  it('travels through the outbox back to its consumer', async () => {
+  it('comes again to its own queue and to no other, as it was, and is forgotten when it is done', async () => {
+    stop.abort();
+    stop = new AbortController();
+    const two = openLocal(10_000);
+    const seen = { analytics: [] as Received[], notifications: 0 };
+    await consumeJobs(
+      'analytics',
+      { ...options(), bus: two },
+      {
+        'ticket.expired': async (received) => {
+          seen.analytics.push(received);
+          if (seen.analytics.length < 3) throw new RetryableError('not yet');
+        },
+      },
+    );
+    await two.subscribe('notifications', { prefetch: 8, signal: stop.signal }, async () => {
+      seen.notifications++;
+      return 'done';
+    });
+    await two.publish([message()]);
+    const retries = startRetries(two, database);
+    await expect.poll(() => seen.analytics.length, { timeout: 8_000 }).toBe(3);
+    await expect.poll(() => failedRows(database)).toEqual([]);
+    await retries.stop();
+    expect(seen.notifications).toBe(1);
+    expect(new Set(seen.analytics.map((received) => JSON.stringify(received))).size).toBe(1);
+    await two.close();
+  });
+
+  it('in many copies is one: they fail together, and one of them comes again', async () => {
     let tries = 0;
     await consumeJobs('analytics', options(), {
       'ticket.expired': async () => {
-        if (++tries === 1) throw new RetryableError('not yet');
+        if (++tries <= 12) throw new RetryableError('not yet');
       },
     });
-    await bus.publish([message()]);
-    const relay = startRelay(bus, database);
-    await expect.poll(() => tries, { timeout: 5_000 }).toBe(2);
-    await expect.poll(() => outboxRows(database)).toEqual([]);
-    await relay.stop();
-    expect(tries).toBe(2);
+    const copied = message();
+    await Promise.all(Array.from({ length: 12 }, () => bus.publish([copied])));
+    expect(await failedRows(database)).toMatchObject([{ message_id: copied.id, attempts: 1 }]);
+    const retries = startRetries(bus, database);
+    await expect.poll(() => failedRows(database), { timeout: 5_000 }).toEqual([]);
+    await delay(300);
+    await retries.stop();
+    expect(tries).toBe(13);
   });
 
-  it('because a dependency is down is never parked, and has tries left afterwards', async () => {
+  it('because a dependency is down is never parked, waits longer each time, and has tries left afterwards', async () => {
     let down = true;
     await consumeJobs('analytics', options(), {
       'ticket.expired': async () => {
@@ -222,18 +399,146 @@ describe('a message that is put off', () => {
       },
     });
     const given = message();
-    const deliver = async (attempt: number): Promise<number | undefined> => {
-      await bus.publish([{ ...given, attempt }]);
-      const [row] = await outboxRows(database);
-      await database.owner.query('delete from outbox');
-      return row?.messages[0]?.attempt;
+    const deliver = async () => {
+      const before = Date.now();
+      await bus.publish([{ ...given, queue: 'analytics' }]);
+      const [row] = await failedRows(database);
+      return { ...row, pause: (row?.next_attempt_at?.getTime() ?? 0) - before };
     };
-    let attempt = 0;
-    for (let i = 0; i < 12; i++) attempt = (await deliver(attempt)) ?? -1;
-    expect(attempt).toBeGreaterThan(0);
+    const pauses: number[] = [];
+    for (let i = 0; i < 12; i++) pauses.push((await deliver()).pause);
+    expect(pauses[0]).toBeLessThan(2_000);
+    for (const pause of pauses.slice(5)) {
+      expect(pause).toBeGreaterThan(16_000);
+      expect(pause).toBeLessThan(60_000);
+    }
     down = false;
-    expect(await deliver(attempt)).toBe(attempt + 1);
+    expect(await deliver()).toMatchObject({ attempts: 1, outages: 12, cause: 'failure' });
     expect(await parked()).toEqual([]);
+  });
+
+  it('is recorded though all connections of the pool are in use', async () => {
+    const [db, spare] = [database.open('tessera_app', 1), database.open('tessera_app', 1)];
+    const held: { release(): void }[] = [];
+    await consumeJobs(
+      'analytics',
+      { ...options(db), spare },
+      {
+        'ticket.expired': async () => {
+          held.push(await db.pool.connect());
+          throw new RetryableError('not yet');
+        },
+      },
+    );
+    await bus.publish([message()]);
+    expect(db.pool.idleCount).toBe(0);
+    expect(await failedRows(database)).toMatchObject([{ attempts: 1, error: 'not yet' }]);
+    for (const client of held) client.release();
+  });
+});
+
+describe('a message that was handed out again and again without an answer', () => {
+  const DELIVERIES = 8;
+
+  /** Hands messages to the consumer as if they had been delivered so often before. */
+  const suspicious = () => ({
+    ...bus,
+    subscribe: (name: string, given: { prefetch: number; signal: AbortSignal }, handler: Handler) =>
+      bus.subscribe(name, given, (delivered) => handler(delivered, { deliveries: DELIVERIES })),
+  });
+
+  it('is handled alone, and nothing is left of the suspicion', async () => {
+    const sizes: number[] = [];
+    const accused: number[] = [];
+    await consumeOnce(
+      'analytics',
+      { ...options(), bus: suspicious() },
+      ['ticket.expired'],
+      async (tx, _t, messages) => {
+        sizes.push(messages.length);
+        accused.push((await failedRows(database)).filter(({ crashes }) => crashes > 0).length);
+        for (const received of messages) await writeRow(tx, received);
+      },
+    );
+    await bus.publish(Array.from({ length: 6 }, () => message()));
+    expect(sizes).toEqual([1, 1, 1, 1, 1, 1]);
+    expect(accused).toEqual([1, 1, 1, 1, 1, 1]);
+    expect(await effects()).toBe(6);
+    expect(await failedRows(database)).toEqual([]);
+    expect(await parked()).toEqual([]);
+  });
+
+  it('is parked when three processes died of it alone, is taken back later, and in the end stays', async () => {
+    const killer = message();
+    const clock = createTestClock();
+    const dying = new AbortController();
+    const crash = async () => {
+      // A process that dies: the handler never answers, and another gets the message.
+      const other = openLocal(100);
+      await other.subscribe('notifications', { prefetch: 8, signal: dying.signal }, async () => 'done');
+      await consumeJobs(
+        'analytics',
+        {
+          ...options(),
+          clock,
+          signal: dying.signal,
+          bus: {
+            ...other,
+            subscribe: (name, given, handler) =>
+              other.subscribe(name, given, (delivered) => handler(delivered, { deliveries: DELIVERIES })),
+          },
+        },
+        { 'ticket.expired': () => new Promise(() => undefined) },
+      );
+      await other.publish([killer]).catch(() => undefined);
+    };
+    const sweep = () => reviveCrashed({ db: database.app, clock, log }, database.relay);
+    for (let revival = 0; revival < 4; revival++) {
+      for (let death = 1; death <= 3; death++) {
+        await crash();
+        expect(await parked()).toEqual([]);
+        expect((await failedRows(database))[0]).toMatchObject({ crashes: death, cause: 'crash' });
+      }
+      await crash();
+      expect(await parked()).toMatchObject([
+        { message_id: killer.id, cause: 'crash', error: expect.stringContaining('died 3 times') },
+      ]);
+      clock.advance(30_000);
+      expect(await sweep()).toBe(0);
+      clock.advance(60_000 * 4 ** revival);
+      expect(await sweep()).toBe(revival < 3 ? 1 : 0);
+    }
+    dying.abort();
+    expect(await listParked(database.app, tenantId)).toMatchObject([
+      { consumer: 'analytics', messageId: killer.id, kind: 'ticket.expired', cause: 'crash' },
+    ]);
+  });
+});
+
+describe('a parked message', () => {
+  it('is taken back by a command, with all its tries, and only its tenant can', async () => {
+    let mended = false;
+    await consumeWithEffect(async () => {
+      if (!mended) throw new TypeError('cannot be done');
+    });
+    const other = await addTenant(database);
+    const [one, two] = [message(), message()];
+    await bus.publish([one]);
+    await bus.publish([two]);
+    expect(await parked()).toHaveLength(2);
+    expect(await listParked(database.app, other)).toEqual([]);
+    expect(await retryParked(database.app, other, new Date(), {})).toBe(0);
+    mended = true;
+    const retries = startRetries(bus, database);
+    await delay(50);
+    expect(await effects()).toBe(0);
+    expect(await retryParked(database.app, tenantId, new Date(), { messageId: one.id })).toBe(1);
+    await expect.poll(effects).toBe(1);
+    expect(await retryParked(database.app, tenantId, new Date(), { consumer: 'payments' })).toBe(0);
+    expect(await retryParked(database.app, tenantId, new Date(), {})).toBe(1);
+    await expect.poll(effects).toBe(2);
+    await expect.poll(() => failedRows(database)).toEqual([]);
+    await retries.stop();
   });
 });
 
@@ -257,11 +562,11 @@ describe('a message that nobody can understand', () => {
     ['of no tenant', { tenantId: 'everybody' }],
   ])('%s is a dead letter and no row', async (_what, change) => {
     await consumeWithEffect();
-    const before = await database.owner.query('select count(*)::integer as n from parked_messages');
+    const before = await database.owner.query('select count(*)::integer as n from failed_messages');
     const stray = message(change);
     await bus.publish([stray, message()]);
     expect(bus.deadLetters('analytics').map(({ id }) => id)).toEqual([stray.id]);
-    expect((await database.owner.query('select count(*)::integer as n from parked_messages')).rows).toEqual(
+    expect((await database.owner.query('select count(*)::integer as n from failed_messages')).rows).toEqual(
       before.rows,
     );
     expect(await effects()).toBe(1);
@@ -302,7 +607,7 @@ describe('when the database is away', () => {
     await proxy.close();
   });
 
-  it('an effect waits for it, and then happens once', async () => {
+  it('an effect waits for it in hand, and then happens once', async () => {
     const proxy = await startTcpProxy(inject('postgres'));
     const db = createDb({
       url: proxy.url(database.url('tessera_app')),
@@ -311,20 +616,36 @@ describe('when the database is away', () => {
       applicationName: 'test',
     });
     let runs = 0;
-    await consumeOnce('analytics', options(db), {
-      'ticket.expired': async (tx, { id }) => {
-        await tx
-          .insertInto('audit_log')
-          .values({ tenant_id: tenantId, id: randomUUID(), actor: 'test', action: 'test', subject: id })
-          .execute();
-        if (++runs === 1) proxy.cut();
-      },
+    await consumeOnce('analytics', options(db), ['ticket.expired'], async (tx, _tenant, messages) => {
+      for (const received of messages) await writeRow(tx, received);
+      if (++runs === 1) proxy.cut();
     });
     await bus.publish([message()]);
+    expect(await effects()).toBe(1);
+    expect(await failedRows(database)).toEqual([]);
+    await db.close();
+    await proxy.close();
+  });
+
+  it('for long, an effect is put off, and happens once when it is back', async () => {
+    const proxy = await startTcpProxy(inject('postgres'));
+    const db = createDb({
+      url: proxy.url(database.url('tessera_app')),
+      poolSize: 2,
+      log,
+      applicationName: 'test',
+    });
+    await consumeWithEffect(undefined, 'analytics', { db, spare: database.app });
+    proxy.refuse(true);
+    const many = Array.from({ length: 40 }, () => message());
+    await bus.publish(many);
     expect(await effects()).toBe(0);
-    const relay = startRelay(bus, database);
-    await expect.poll(effects, { timeout: 5_000 }).toBe(1);
-    await relay.stop();
+    expect(await failedRows(database)).toHaveLength(40);
+    proxy.refuse(false);
+    const retries = startRetries(bus, database);
+    await expect.poll(effects, { timeout: 10_000 }).toBe(40);
+    await expect.poll(() => failedRows(database)).toEqual([]);
+    await retries.stop();
     await db.close();
     await proxy.close();
   });
@@ -342,12 +663,13 @@ async function deliverTo(queue: QueueName, strange: BusMessage): Promise<void> {
       bus: {
         ...bus,
         subscribe: (name, given, handler) =>
-          subscribe(name, given, (delivered) =>
-            handler({ ...delivered, kind: strange.kind, body: strange.body }),
+          subscribe(name, given, (delivered, delivery) =>
+            handler({ ...delivered, kind: strange.kind, body: strange.body }, delivery),
           ),
       },
     },
-    { [kind]: async () => undefined },
+    [kind],
+    async () => undefined,
   );
   await bus.publish([{ ...strange, kind, body: message().body }]);
 }

@@ -240,6 +240,8 @@ const tasks: Record<Role, Record<string, string>> = {
     tenants: 'select',
     outbox: 'select, update, delete',
     inbox: 'select, delete',
+    failed_messages: 'select, update',
+    mails: 'select, delete',
     idempotency_keys: 'select, delete',
     events: 'select',
     waiting_list: 'select',
@@ -332,8 +334,10 @@ async function fillTheRest(tenantId: string, world: World): Promise<void> {
   const inserts = [
     `insert into users (tenant_id, user_id) values ($1, 'alice')`,
     `insert into inbox (tenant_id, consumer, message_id) values ($1, 'analytics', $2)`,
-    `insert into parked_messages (tenant_id, consumer, message_id, kind, body, error, attempts)
-       values ($1, 'analytics', $2, 'ticket.minted', '{}', 'no', 5)`,
+    `insert into failed_messages (tenant_id, consumer, message_id, kind, body, occurred_at, cause, error, attempts, parked_at)
+       values ($1, 'analytics', $2, 'ticket.minted', '{}', now(), 'failure', 'no', 5, now())`,
+    `insert into mails (tenant_id, id, fact, recipient, subject, content, next_attempt_at, created_at)
+       values ($1, $2, 'test', 'alice@example.com', 'Hello', 'Text', now(), now())`,
     `insert into inventory_checks select $1, id, 1, now() from ticket_types where tenant_id = $1 limit 1`,
     `insert into capacity_drift select $1, $2, id, now(), 1, 0, 0, 0 from ticket_types where tenant_id = $1 limit 1`,
     `insert into refunds (tenant_id, id, order_id, payment_id, amount_minor, currency, reason, requested_by, status, created_at, updated_at)

@@ -26,7 +26,9 @@ export async function startWorkers(ctx: TestContext): Promise<TestWorkers> {
     });
   }
   const sendMail = async (mail: Mail): Promise<void> => void mails.set(mail.id, mail);
-  const running = runBackground({ ...ctx, relay: ctx.database.relay, sendMail }, signal);
+  const { relay } = ctx.database;
+  const [spare, pulse] = [ctx.database.open('tessera_app', 2), ctx.database.open('tessera_app', 1)];
+  const running = runBackground({ ...ctx, relay, spare, pulse, sendMail }, signal);
   return {
     mails: (to) => [...mails.values()].filter((mail) => to === undefined || mail.to === to),
     chainWork: (kind) => [...chainWork.values()].filter((message) => message.kind === kind),

@@ -247,7 +247,9 @@ describe('the background worker', () => {
     );
     await endEvent(event.id);
     const sendMail = createMailer({ from: 'tickets@example.com', folder });
-    const running = runBackground({ ...ctx, relay: ctx.database.relay, sendMail }, stopping.signal);
+    const { relay } = ctx.database;
+    const [spare, pulse] = [ctx.database.open('tessera_app', 2), ctx.database.open('tessera_app', 1)];
+    const running = runBackground({ ...ctx, relay, spare, pulse, sendMail }, stopping.signal);
     try {
       const letter = await waitFor(
         async () => {

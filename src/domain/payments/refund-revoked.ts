@@ -8,22 +8,28 @@ import { leftToRefund, requestRefund } from './request-refund.ts';
 const PAID_BACK = ['cancelled', 'refunded'];
 
 /**
- * Pays the share of a ticket back that staff revoked for the buyer's sake when that was still possible: today they are
+ * Pays the shares of tickets back that staff revoked for the buyer's sake when that was still possible: today they are
  * sent to the refund. Tickets that a refund ended are no concern here.
  */
 export async function refundRevoked(
   ctx: Pick<AppContext, 'clock'>,
   tx: TenantTx,
   tenantId: TenantId,
-  input: { ticketId: string; reason: string },
+  revoked: readonly { ticketId: string; reason: string }[],
 ): Promise<void> {
-  if (!PAID_BACK.includes(input.reason)) return;
-  const row = await tx
+  const reasons = new Map(
+    revoked
+      .filter(({ reason }) => PAID_BACK.includes(reason))
+      .map(({ ticketId, reason }) => [ticketId, reason]),
+  );
+  if (reasons.size === 0) return;
+  const rows = await tx
     .selectFrom('tickets as t')
     .innerJoin('orders as o', (join) =>
       join.onRef('o.tenant_id', '=', 't.tenant_id').onRef('o.id', '=', 't.order_id'),
     )
     .select([
+      't.id',
       'o.id as orderId',
       'o.amount_minor',
       'o.subtotal_minor',
@@ -32,21 +38,26 @@ export async function refundRevoked(
       'o.user_id as buyer',
     ])
     .where('t.tenant_id', '=', tenantId)
-    .where('t.id', '=', input.ticketId)
+    .where('t.id', 'in', [...reasons.keys()])
     .where('t.status', '=', 'revoked')
-    .executeTakeFirst();
-  // What was given away is no longer the buyer's to be paid for.
-  if (!row || row.subtotal_minor === 0n || row.user_id !== row.buyer) return;
+    // The promises lock payments: in one order everywhere.
+    .orderBy('o.id')
+    .orderBy('t.id')
+    .execute();
   const now = ctx.clock.now();
-  const share = (row.amount_minor * row.price_minor) / row.subtotal_minor;
-  const left = await leftToRefund(tx, tenantId, row.orderId);
-  const amountMinor = share < left ? share : left;
-  const refund = {
-    orderId: row.orderId,
-    amountMinor,
-    reason: `ticket ${input.reason}`,
-    by: 'worker:payments',
-  };
-  const promised = await requestRefund(tx, tenantId, now, refund);
-  if (promised) await enqueue(tx, now, [promised.message]);
+  for (const row of rows) {
+    // What was given away is no longer the buyer's to be paid for.
+    if (row.subtotal_minor === 0n || row.user_id !== row.buyer) continue;
+    const share = (row.amount_minor * row.price_minor) / row.subtotal_minor;
+    const left = await leftToRefund(tx, tenantId, row.orderId);
+    const amountMinor = share < left ? share : left;
+    const refund = {
+      orderId: row.orderId,
+      amountMinor,
+      reason: `ticket ${reasons.get(row.id)}`,
+      by: 'worker:payments',
+    };
+    const promised = await requestRefund(tx, tenantId, now, refund);
+    if (promised) await enqueue(tx, now, [promised.message]);
+  }
 }

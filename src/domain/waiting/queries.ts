@@ -127,3 +127,20 @@ export async function endOffers(
     where w.tenant_id = ${tenantId} and w.ticket_type_id = ${ticketTypeId} and w.state = 'offered'
       and h.tenant_id = w.tenant_id and h.group_id = w.hold_group and h.state <> 'active'`.execute(tx);
 }
+
+/** Those of the ticket types that somebody waits for. */
+export async function awaitedTypes(
+  tx: TenantTx,
+  tenantId: TenantId,
+  ticketTypeIds: string[],
+): Promise<string[]> {
+  if (ticketTypeIds.length === 0) return [];
+  const rows = await tx
+    .selectFrom('inventory')
+    .select('ticket_type_id')
+    .where('tenant_id', '=', tenantId)
+    .where('ticket_type_id', 'in', ticketTypeIds)
+    .where('waiting', '>', 0)
+    .execute();
+  return rows.map((row) => row.ticket_type_id);
+}

@@ -113,10 +113,10 @@ async function setUp(options: Options, closers: Closers, stopping: AbortControll
   report('PostgreSQL', `port ${postgres.port}`);
   const urls = await openDatabase(postgres.url);
   report('database', urls.applied.length > 0 ? `${urls.applied.length} migrations applied` : 'up to date');
-  const open = (user: string) => {
+  const open = (user: string, poolSize = 10) => {
     const db = createDb({
       url: postgres.url(user, DATABASE),
-      poolSize: 10,
+      poolSize,
       log,
       applicationName: `up-${user}`,
     });
@@ -125,6 +125,7 @@ async function setUp(options: Options, closers: Closers, stopping: AbortControll
   };
   const db = open('tessera_app');
   const relay = open('tessera_relay');
+  const [spare, pulse] = [open('tessera_app', 2), open('tessera_app', 1)];
   const listenerDb = open('tessera_listener');
 
   const programId = config.CHAIN_PROGRAM_ID ?? LOCAL_PROGRAM_ID;
@@ -179,7 +180,7 @@ async function setUp(options: Options, closers: Closers, stopping: AbortControll
   starting.throwIfAborted();
   const { signal } = stopping;
   const running = Promise.all([
-    runBackground({ ...services, db, relay, bus, payments, sendMail }, signal),
+    runBackground({ ...services, db, relay, spare, pulse, bus, payments, sendMail }, signal),
     runMintWorker({ ...services, db, relay, bus, rpc, signer, programId }, signal),
     runListener(
       { ...services, db: listenerDb, rpc, programId },

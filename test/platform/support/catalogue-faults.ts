@@ -4,6 +4,7 @@ import type pg from 'pg';
 export const systemTables = [
   'chain_clusters',
   'schema_migrations',
+  'stray_messages',
   'ticket_state_rules',
   'worker_heartbeats',
 ] as const;

@@ -8,6 +8,7 @@ import { type TenantId, toTenantId } from '../../../src/platform/ids.ts';
 import { createMetrics } from '../../../src/platform/metrics.ts';
 import { enqueue } from '../../../src/platform/outbox.ts';
 import { type RelayOptions, relayOutbox } from '../../../src/platform/outbox-relay.ts';
+import { relayRetries } from '../../../src/platform/retry-relay.ts';
 import { withTenant } from '../../../src/platform/tenant-tx.ts';
 import type { TestDatabase } from '../../support/test-database.ts';
 import { log } from './open-bus.ts';
@@ -42,11 +43,39 @@ export async function outboxRows(database: TestDatabase) {
   return rows as {
     id: string;
     tenant_id: TenantId;
-    messages: { id?: string; kind: string; attempt?: number }[];
+    messages: { id?: string; kind: string }[];
     attempts: number;
     last_error: string | null;
     next_attempt_at: Date;
   }[];
+}
+
+/** What failed and waits, or is parked. */
+export async function failedRows(database: TestDatabase) {
+  const { rows } = await database.owner.query('select * from failed_messages order by message_id');
+  return rows as {
+    tenant_id: TenantId;
+    consumer: string;
+    message_id: string;
+    attempts: number;
+    outages: number;
+    crashes: number;
+    next_attempt_at: Date | null;
+    parked_at: Date | null;
+  }[];
+}
+
+/** Sends what failed again when it is due. */
+export function startRetries(bus: Bus, database: TestDatabase): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const ended = relayRetries({ db: database.relay, bus, clock: systemClock, log, signal, idleMs: 20 });
+  return {
+    stop() {
+      stopping.abort();
+      return ended;
+    },
+  };
 }
 
 export type Relay = { stop(): Promise<void>; ended: Promise<void> };
