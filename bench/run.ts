@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util';
+import { background } from './benches/background.ts';
 import { collapse } from './benches/collapse.ts';
 import { growth } from './benches/growth.ts';
 import { idempotencyTax } from './benches/idempotency-tax.ts';
 import { mintBuild } from './benches/mint-build.ts';
 import { mintPipeline } from './benches/mint-pipeline.ts';
 import { mintSign } from './benches/mint-sign.ts';
+import { outbox } from './benches/outbox.ts';
 import { purchaseHot } from './benches/purchase-hot.ts';
 import { purchaseHttp } from './benches/purchase-http.ts';
 import { purchaseSpread } from './benches/purchase-spread.ts';
@@ -30,6 +32,8 @@ const benches: Bench[] = [
   mintSign,
   growth,
   mintPipeline,
+  outbox,
+  background,
 ];
 
 const { values, positionals } = parseArgs({
