@@ -6,6 +6,7 @@ import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { OutboxMessage } from './outbox.ts';
 import { backoff, sleep } from './retry.ts';
+import { relayRetries } from './retry-relay.ts';
 import { withSystem } from './tenant-tx.ts';
 
 type Row = { tenant_id: string; id: string; messages: unknown; created_at: Date; attempts: number };
@@ -25,11 +26,17 @@ export type RelayOptions = {
 /** For so long a claimed row is ours; a relay that died leaves it to the next one after that. */
 const LEASE_MS = 60_000;
 
+/** Moves the outbox to the bus until `signal`, and what failed back to the queues that failed. Several may run. */
+export async function relayOutbox(options: RelayOptions): Promise<void> {
+  const { idleMs: _idleMs, ...retries } = options;
+  await Promise.all([moveOutbox(options), relayRetries(retries)]);
+}
+
 /**
  * Moves the outbox to the bus until `signal`: claims due rows, publishes each, deletes those that were confirmed.
- * Several relays may run; a row may be published twice, never lost.
+ * A row may be published twice, never lost.
  */
-export async function relayOutbox(options: RelayOptions): Promise<void> {
+async function moveOutbox(options: RelayOptions): Promise<void> {
   const { db, bus, clock, log, metrics, signal, window = 512, idleMs = 100 } = options;
   const inFlight = new Set<Promise<void>>();
   let confirmed: Row[] = [];

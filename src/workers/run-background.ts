@@ -35,7 +35,6 @@ import { relayOutbox } from '../platform/outbox-relay.ts';
 import { reviveCrashed } from '../platform/parked-messages.ts';
 import { periodic } from '../platform/periodic.ts';
 import { prune } from '../platform/prune.ts';
-import { relayRetries } from '../platform/retry-relay.ts';
 import { takeDeadLetters } from '../platform/take-dead.ts';
 import type { TenantTx } from '../platform/tenant-tx.ts';
 import { visitEach } from '../platform/visit-each.ts';
@@ -111,7 +110,6 @@ export async function runBackground(ctx: BackgroundContext, signal: AbortSignal)
 
   await Promise.all([
     relayOutbox({ ...ctx, db: relay, signal }),
-    relayRetries({ ...ctx, db: relay, signal }),
     beat('outbox-relay', { ...ctx, db: pulse, signal }),
     beat('background', { ...ctx, db: pulse, signal }),
     periodic('mails', { everyMs: 2_000, log, signal }, () => sweepMails(ctx, relay, mails)),
