@@ -89,20 +89,26 @@ describe.skipIf(amqp === null)(
           AMQP_NAMESPACE: namespace,
           MAIL_FOLDER: folder,
         });
-      const inHand = () =>
-        withChannel(async (channel) => (await channel.checkQueue(`${namespace}analytics`)).messageCount);
+      const counted = Math.ceil((MESSAGES * 29) / 30);
+      const queue = () => withChannel((channel) => channel.checkQueue(`${namespace}analytics`));
       for (let kill = 0; kill < KILLS; kill++) {
         const child = start();
-        await expect.poll(inHand, { timeout: 20_000, interval: 20 }).toBe(0);
+        await expect
+          .poll(async () => (await queue()).consumerCount, { timeout: 20_000, interval: 20 })
+          .toBe(1);
+        await expect
+          .poll(async () => (await queue()).messageCount, { timeout: 20_000, interval: 20 })
+          .toBeLessThan(counted);
         await delay(Math.random() * 100);
         await child.stop('SIGKILL');
-        await expect.poll(inHand, { timeout: 20_000, interval: 20 }).toBeGreaterThan(0);
+        await expect
+          .poll(async () => (await queue()).consumerCount, { timeout: 20_000, interval: 20 })
+          .toBe(0);
       }
       await holder.query('commit');
       holder.release();
 
       const survivor = start();
-      const counted = Math.ceil((MESSAGES * 29) / 30);
       await expect
         .poll(() => query('select sum(count)::integer as n from event_statistics'), { timeout: 90_000 })
         .toEqual([{ n: counted }]);
