@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { STALE_AFTER_MS } from '../../src/platform/heartbeat.ts';
 import { waitFor } from '../../src/platform/retry.ts';
 import type { Bench } from '../support/bench.ts';
@@ -79,7 +80,7 @@ async function measure(
   }
   if (!Number.isFinite(open)) await publish();
 
-  const child = fork(new URL('../support/serve-background.ts', import.meta.url).pathname, [], {
+  const child = fork(fileURLToPath(new URL('../support/serve-background.ts', import.meta.url)), [], {
     env: {
       PATH: process.env.PATH,
       NODE_ENV: 'test',
