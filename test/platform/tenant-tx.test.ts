@@ -197,7 +197,8 @@ describe('the whole transaction runs again', () => {
       });
     await Promise.all([count(one), count(one)]);
     await db.close();
-    expect(runs).toBe(3);
+    // On a busy server the one that ran again may meet the other once more.
+    expect(runs).toBeGreaterThanOrEqual(3);
     const { rows } = await database.owner.query(
       'select right(key, 7) as key from idempotency_keys where tenant_id = $1 order by 1',
       [one],

@@ -22,6 +22,7 @@ import { createMailer } from '../../platform/mail.ts';
 import { createMetrics } from '../../platform/metrics.ts';
 import { migrate } from '../../platform/migrate.ts';
 import { periodic } from '../../platform/periodic.ts';
+import { waitFor } from '../../platform/retry.ts';
 import type { Environment } from '../../process/environment.ts';
 import { migrationsFolder } from '../../process/open-database.ts';
 import { runBackground } from '../../workers/run-background.ts';
@@ -54,6 +55,8 @@ export type Report = (what: string, detail?: string) => void;
 
 const SLOT_MS = 400;
 const SAVE_EVERY_MS = 15_000;
+/** However slow the machine is, the API is shown after so long; its health says what is missing. */
+const READY_MS = 15_000;
 const SOL = 1_000_000_000;
 
 type Options = {
@@ -196,6 +199,8 @@ async function setUp(options: Options, closers: Closers, stopping: AbortControll
   const { url, closed } = await serveHttp(app, { host: config.HTTP_HOST, port: config.HTTP_PORT, signal });
   closers.unshift(() => closed);
   const moved = env.HTTP_PORT || port === given.HTTP_PORT ? '' : `; port ${given.HTTP_PORT} is in use`;
+  // Up means that all of it works: each worker has said so by then.
+  await waitFor(async () => (await fetch(`${url}/health/ready`)).ok, { timeoutMs: READY_MS, signal });
   report('API', `${url}${moved}`);
   const environment = databaseEnvironment((user) => postgres.url(user, DATABASE));
   await noteRunning(folder, { pid: process.pid, url, environment });
