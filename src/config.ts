@@ -1,4 +1,6 @@
+import bs58 from 'bs58';
 import { z } from 'zod';
+import { isCurrency, minorDigits } from './platform/money.ts';
 
 /** The processes that read a configuration; each demands only what it uses. */
 export type ProcessName =
@@ -26,6 +28,7 @@ const list = z.string().transform((text) =>
     .map((item) => item.trim())
     .filter(Boolean),
 );
+const sol = z.coerce.number().min(0).max(1_000_000);
 const algorithms = z.enum(['EdDSA', 'ES256', 'RS256', 'HS256']);
 
 const keySet = z.string().refine(isKeySet, { message: 'must be a JSON Web Key Set, {"keys":[…]}' });
@@ -42,6 +45,19 @@ const keyRing = z.string().transform((text, context) => {
     context.addIssue('must not give two keys the same id');
   }
   return keys;
+});
+
+const COINS_SHAPE = 'must be JSON like {"EUR":{"mint":"<address>","decimals":6}}';
+/** What a stable coin has at most, and how many more than the minor unit: the highest price still has 64 bits then. */
+const MAX_DECIMALS = 9;
+const MAX_FINER = 7;
+
+/** Currencies of ISO 4217 and the stable coin that each is on the chain. */
+const coins = z.string().transform((text, context) => {
+  const found = new Map<string, { mint: string; decimals: number }>();
+  const fault = coinsFault(text, found);
+  if (fault) context.addIssue(fault);
+  return found as ReadonlyMap<string, { mint: string; decimals: number }>;
 });
 
 const schema = z.object({
@@ -71,7 +87,18 @@ const schema = z.object({
   CHAIN_WS_URL: url(['ws', 'wss']).optional(),
   CHAIN_GENESIS_HASH: z.string().min(32).max(44).optional(),
   CHAIN_PROGRAM_ID: z.string().min(32).max(44).optional(),
-  CHAIN_UNITS_PER_MINOR: z.coerce.bigint().min(1n).default(10_000n),
+  /** Without its currency here an event has no resale on chain. */
+  CHAIN_CURRENCIES: coins.default(new Map()),
+  CHAIN_PAYERS: z.coerce.number().int().min(1).max(64).default(4),
+  /** A fee payer with less is refilled from the treasury, up to the second. */
+  CHAIN_PAYER_LOW_SOL: sol.default(1),
+  CHAIN_PAYER_FULL_SOL: sol.default(5),
+  /** What the treasury sends to all payers within an hour at most. */
+  CHAIN_REFILL_LIMIT_SOL: sol.default(100),
+  /** What the transactions of one tenant may cost within an hour; beyond it they wait for the next. */
+  CHAIN_SPEND_LIMIT_SOL: sol.min(0.01).default(1_000),
+  /** In micro-lamports for a unit of compute; without it 0 on every chain but the main network. */
+  CHAIN_MAX_PRIORITY_FEE: z.coerce.number().int().min(0).max(1_000_000_000).optional(),
   CHAIN_CHECK_MODE: z.enum(['cached', 'strict']).default('cached'),
   CHAIN_MAX_LAG_SLOTS: z.coerce.number().int().min(1).default(150),
   CHAIN_AIRDROP_SOL: z.coerce.number().min(0).max(1_000_000).default(0),
@@ -151,6 +178,11 @@ export function loadConfig(env: Record<string, string | undefined>, process: Pro
   if ((process === 'api' || process === 'up') && !identityFaulty) problems.push(...identityProblems(config));
   if (['api', 'background', 'up'].includes(process) && !PAYMENT_VARIABLES.some((name) => faulty.has(name)))
     problems.push(...paymentProblems(config));
+  if (config.CHAIN_PAYER_FULL_SOL < config.CHAIN_PAYER_LOW_SOL) {
+    problems.push(
+      'CHAIN_PAYER_FULL_SOL must be at least CHAIN_PAYER_LOW_SOL, below which a payer is refilled.',
+    );
+  }
   if (process === 'background' && !given.SMTP_URL && !given.MAIL_FOLDER) {
     problems.push(
       'SMTP_URL is not set, nor MAIL_FOLDER to write mails into; the background process needs one of them.',
@@ -220,6 +252,41 @@ function sentence(issue: z.core.$ZodIssue): string {
 function unitOf(origin: string): string {
   if (origin === 'string') return ' characters long';
   return origin === 'array' ? ' of them' : '';
+}
+
+/** What is wrong with the coins in `text`; else they are put into `found`. */
+function coinsFault(
+  text: string,
+  found: Map<string, { mint: string; decimals: number }>,
+): string | undefined {
+  const parsed = z
+    .record(z.string(), z.strictObject({ mint: z.string(), decimals: z.int().min(0).max(MAX_DECIMALS) }))
+    .safeParse(parseJson(text));
+  if (!parsed.success) return `${COINS_SHAPE}, decimals from 0 to ${MAX_DECIMALS}`;
+  for (const [currency, coin] of Object.entries(parsed.data)) {
+    if (!isCurrency(currency)) return `names ${currency}, which is no currency of ISO 4217`;
+    if (!isAddress(coin.mint)) return `gives ${currency} a mint that is no address`;
+    if (coin.decimals < minorDigits(currency))
+      return `gives ${currency} a coin of ${coin.decimals} decimals, and its minor unit has ${minorDigits(currency)}`;
+    if (coin.decimals > minorDigits(currency) + MAX_FINER)
+      return `gives ${currency} a coin of ${coin.decimals} decimals, more than ${MAX_FINER} finer than its minor unit`;
+    if ([...found.values()].some(({ mint }) => mint === coin.mint))
+      return `gives ${currency} a mint that another currency has`;
+    found.set(currency, coin);
+  }
+  return undefined;
+}
+
+function isAddress(text: string): boolean {
+  return bs58.decodeUnsafe(text)?.length === 32;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function isKeySet(text: string): boolean {

@@ -76,13 +76,14 @@ export async function throwMints(
     index,
     holder: toAddress(new Uint8Array(randomBytes(32))),
     priceMinor: 2_500n,
+    currency: 'EUR',
     ticketNumber: `20261231-${String(index).padStart(6, '0')}`,
     seat: null,
     eventTitle: 'A hot night',
     typeName: 'Type 0',
     failed: false,
   }));
-  const accounts = { organizer, event, rentRecipient: admin };
+  const accounts = { organizer, event, rentRecipient: admin, coin: undefined };
   const drafts = await writeMints({ ...ctx, programId }, tenantId, accounts, places);
   const payers = allPayers();
   const { value: latest } = await node.getLatestBlockhash();

@@ -2,14 +2,20 @@ import { Connection, LAMPORTS_PER_SOL, PublicKey } from '@solana/web3.js';
 import { accountSizes } from '../../programs-client/accounts.ts';
 import { toAddress } from '../../programs-client/addresses.ts';
 import { configAddress } from '../../programs-client/pdas.ts';
-import { ConfigError, loadConfig } from '../config.ts';
-import { allPayers } from '../domain/chain/send/chain-context.ts';
+import { type Config, ConfigError, loadConfig } from '../config.ts';
+import { createRpc } from '../domain/chain/rpc/rpc.ts';
+import { fundedKeys } from '../domain/chain/send/chain-context.ts';
+import { findCoinFault } from '../domain/chain/send/check-coin.ts';
 import { openFileSigner } from '../domain/chain/send/file-signer.ts';
-import type { Signer } from '../domain/chain/send/signer.ts';
+import type { KeyRef, Signer } from '../domain/chain/send/signer.ts';
+import { createMemoryCache } from '../platform/cache-memory.ts';
+import { createLogger } from '../platform/logger.ts';
+import { createMetrics } from '../platform/metrics.ts';
 import { waitFor } from '../platform/retry.ts';
 import { readEnvironment } from '../process/environment.ts';
 import { exitOnProblem } from '../process/exit.ts';
 import { initChain } from './init-chain.ts';
+import { probeToken2022 } from './probe-token-2022.ts';
 
 /** What one ticket costs whoever pays for it, rent and fee, in lamports; see docs/program.md. */
 const TICKET_LAMPORTS = 9_000_000;
@@ -21,8 +27,8 @@ type Node = { connection: Connection; name: string };
 type Purse = { address: PublicKey; name: string; needs: number };
 
 /**
- * Prepares the chain for a full installation: with CHAIN_AIRDROP_SOL asks the faucet of a test chain for money, then
- * makes the program's configuration. May be run any number of times.
+ * Prepares the chain for a full installation: with CHAIN_AIRDROP_SOL asks the faucet of a test chain for money, sees
+ * whether tickets can be minted on it, then makes the program's configuration. May be run any number of times.
  */
 await exitOnProblem(async () => {
   const config = loadConfig(readEnvironment(), 'setup-chain');
@@ -31,10 +37,13 @@ await exitOnProblem(async () => {
   const node = { connection: new Connection(rpcUrl, 'confirmed'), name: new URL(rpcUrl).origin };
   await refuseWrongNode(node, programId);
   const signer = await openFileSigner(config.SIGNER_KEY_FILE as string);
-  const purses = await listPurses(node, programId, signer);
+  const purses = await listPurses(node, programId, signer, fundedKeys(config.CHAIN_PAYERS));
   if (config.CHAIN_AIRDROP_SOL > 0)
     for (const purse of purses) await airdrop(node, purse, config.CHAIN_AIRDROP_SOL);
   await refuseEmptyPurses(node, purses);
+  const untried = await probeToken2022(rpcUrl, await signer.address({ use: 'payer', index: 0 }));
+  console.log(untried ? `whether tickets can be minted was not tried: ${untried}` : 'tickets can be minted');
+  await checkCoins(config);
   const made = await initChain({ rpcUrl, programId, signer });
   console.log(made ? 'the program is configured' : 'the program was configured before');
 });
@@ -51,24 +60,46 @@ async function refuseWrongNode({ connection, name }: Node, programId: string): P
   );
 }
 
-async function listPurses({ connection }: Node, programId: string, signer: Signer): Promise<Purse[]> {
+/** @throws ConfigError with a sentence for each coin that is not on this chain what CHAIN_CURRENCIES says */
+async function checkCoins(config: Config): Promise<void> {
+  const log = createLogger({ level: 'error', process: 'setup-chain' });
+  const rpc = createRpc({
+    urls: config.CHAIN_RPC_URL,
+    cache: createMemoryCache(),
+    log,
+    metrics: createMetrics(),
+  });
+  const coins = [...config.CHAIN_CURRENCIES];
+  const faults = await Promise.all(coins.map(([currency, coin]) => findCoinFault(rpc, currency, coin)));
+  await rpc.close();
+  const told = faults.filter((fault) => fault !== undefined);
+  if (told.length > 0) throw new ConfigError(told);
+}
+
+async function listPurses(
+  { connection }: Node,
+  programId: string,
+  signer: Signer,
+  keys: KeyRef[],
+): Promise<Purse[]> {
   const config = new PublicKey(configAddress(toAddress(programId)));
   const configured = (await connection.getAccountInfo(config)) !== null;
   const [configRent, ownRent] = await Promise.all(
     [accountSizes.config, 0].map((size) => connection.getMinimumBalanceForRentExemption(size)),
   );
-  const keys = [{ use: 'admin' } as const, ...allPayers()];
   return Promise.all(
     keys.map(async (key) => ({
       address: new PublicKey(await signer.address(key)),
-      ...(key.use === 'admin'
-        ? {
-            name: 'admin, which pays for the configuration',
-            needs: configured ? 0 : (configRent ?? 0) + (ownRent ?? 0) + FEE_LAMPORTS,
-          }
-        : { name: 'payer, which pays for tickets', needs: TICKET_LAMPORTS }),
+      ...purposeOf(key, configured ? 0 : (configRent ?? 0) + (ownRent ?? 0) + FEE_LAMPORTS),
     })),
   );
+}
+
+function purposeOf({ use }: KeyRef, configLamports: number): Pick<Purse, 'name' | 'needs'> {
+  if (use === 'admin') return { name: 'admin, which pays for the configuration', needs: configLamports };
+  // Payers that have money do without it: nothing is refused for an empty one, and the worker says so.
+  if (use === 'treasury') return { name: 'treasury, which refills the payers', needs: 0 };
+  return { name: 'payer, which pays for tickets', needs: TICKET_LAMPORTS };
 }
 
 async function airdrop(node: Node, { address }: Purse, sol: number): Promise<void> {

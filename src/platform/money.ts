@@ -14,8 +14,13 @@ export function isCurrency(code: string): boolean {
   return currencies.has(code);
 }
 
+/** How many decimals the minor unit of `currency` has. */
+export function minorDigits(currency: string): number {
+  return decimals.get(currency) ?? 2;
+}
+
 /** `25.00 EUR` of 2500 minor units. */
 export function writeAmount(minor: number | bigint, currency: string): string {
-  const digits = decimals.get(currency) ?? 2;
+  const digits = minorDigits(currency);
   return `${(Number(minor) / 10 ** digits).toFixed(digits)} ${currency}`;
 }

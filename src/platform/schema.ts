@@ -100,6 +100,11 @@ export interface ChainClusters {
 
 export interface ChainEvents {
   address: string;
+  currency_decimals: number | null;
+  /**
+   * The coin that face values are counted and resales paid in; null where none was configured, and then the resale cap on chain is 0.
+   */
+  currency_mint: string | null;
   event_id: string;
   max_supply: number;
   /**
@@ -107,6 +112,10 @@ export interface ChainEvents {
    */
   next_index: Generated<number>;
   registered_at: Date | null;
+  /**
+   * Gets the rents of the event back; what is closed must name it.
+   */
+  rent_recipient: string | null;
   tenant_id: string;
 }
 
@@ -114,6 +123,12 @@ export interface ChainOrganizers {
   address: string;
   authority: string;
   registered_at: Date | null;
+  tenant_id: string;
+}
+
+export interface ChainSpending {
+  hour: Date;
+  lamports: bigint;
   tenant_id: string;
 }
 
@@ -357,6 +372,29 @@ export interface ParkedJobs {
   ticket_id: string;
 }
 
+export interface PayerRefills {
+  ended_at: Date | null;
+  error_code: string | null;
+  /**
+   * The chain it was sent on; what another chain knows says nothing of it.
+   */
+  genesis_hash: string;
+  id: string;
+  lamports: bigint;
+  last_valid_block_height: bigint;
+  missed: Generated<number>;
+  payer: string;
+  prepared_at: Generated<Date>;
+  raw: Buffer;
+  /**
+   * Where it landed; a balance as of an earlier slot does not show it.
+   */
+  slot: bigint | null;
+  status: string;
+  treasury: string;
+  tx_signature: string;
+}
+
 export interface PaymentEvents {
   event_id: string;
   kind: string;
@@ -396,12 +434,20 @@ export interface PendingTransactions {
   error_code: string | null;
   finalized_at: Date | null;
   id: string;
+  /**
+   * What it costs at most, in rent and fees, as counted in chain_spending.
+   */
+  lamports: Generated<bigint>;
   last_valid_block_height: bigint;
   /**
    * How often its time was over and no node knew it; it takes two such answers to call it expired.
    */
   missed: Generated<number>;
   next_check_at: Date | null;
+  /**
+   * Who pays for it: one of the fee payers.
+   */
+  payer: string | null;
   prepared_at: Date;
   purpose: string;
   raw: Buffer;
@@ -730,6 +776,7 @@ export interface DB {
   chain_clusters: ChainClusters;
   chain_events: ChainEvents;
   chain_organizers: ChainOrganizers;
+  chain_spending: ChainSpending;
   event_statistics: EventStatistics;
   event_ticket_transactions: EventTicketTransactions;
   events: Events;
@@ -744,6 +791,7 @@ export interface DB {
   orders: Orders;
   outbox: Outbox;
   parked_jobs: ParkedJobs;
+  payer_refills: PayerRefills;
   payment_events: PaymentEvents;
   payments: Payments;
   pending_transactions: PendingTransactions;

@@ -1,9 +1,10 @@
 import { describe, it } from 'vitest';
 import { startFakeChain } from '../support/fake-chain/start-fake-chain.ts';
-import { startTestChain } from '../support/test-chain.ts';
+import { findValidator } from '../support/find-validator.ts';
+import { startEmbeddedTestChain } from '../support/test-chain.ts';
+import { startTestValidator } from '../support/test-validator.ts';
+import { PROGRAM, PROGRAM_FILE } from './program/support/chain.ts';
 import { chainContract } from './support/chain-contract.ts';
-import { findValidator } from './support/find-validator.ts';
-import { startValidator } from './support/start-validator.ts';
 
 describe('the contract of a chain, held by the fake one', () => {
   chainContract(() => startFakeChain({ seed: 'contract' }), true);
@@ -15,13 +16,13 @@ describe('the contract of a chain, held by the fake one where it stands in for a
 });
 
 describe('the contract of a chain, held by the embedded runtime', () => {
-  chainContract(() => startTestChain(), false);
+  chainContract(() => startEmbeddedTestChain(), false);
 });
 
 const validator = findValidator();
 if ('command' in validator) {
   describe(`the contract of a chain, held by ${validator.version}`, () => {
-    chainContract(() => startValidator(validator.command), true);
+    chainContract(() => startTestValidator({ [PROGRAM]: PROGRAM_FILE }), true);
   });
 } else {
   it.skip(`the contract of a chain, held by a validator: not run, since ${validator.missing}`, () => {});

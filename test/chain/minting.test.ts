@@ -115,11 +115,16 @@ describe('a batch of mints', () => {
 
 describe('a ticket that cannot be written', () => {
   it('is parked with the reason, and the others of its batch are minted', async () => {
-    const { eventId, ids } = await sold(3);
-    const [odd = '', ...others] = ids;
-    // More than 64 bits: no field of the instruction takes it.
+    const { eventId, ids } = await sold(4);
+    const [first = '', odd = '', ...others] = ids;
+    await mint(eventId, [first]);
+    // In a coin of nine decimals more than 64 bits: no field of the instruction takes it.
+    await query(
+      'update chain_events set currency_mint = address, currency_decimals = 9 where event_id = $1',
+      [eventId],
+    );
     await query('update tickets set price_minor = 9000000000000000000 where id = $1', [odd]);
-    await mint(eventId, ids);
+    await mint(eventId, [odd, ...others]);
     for (const id of others) await untilStatus(id, 'active');
     const [parked] = await query('select reason from parked_jobs where subject_id = $1', [odd]);
     expect(parked.reason).toMatch(/64 bits|does not fit|range/i);
@@ -243,8 +248,8 @@ describe('what could not run for now', () => {
     ])) as [{ address: string }];
     for (const index of [0, 1]) {
       const places = ticketAddresses(toAddress(world.chainCtx.programId), toAddress(address), index);
-      world.chain.fund(places.ticket, 1_000_000);
-      world.chain.fund(places.mint, 1_000_000);
+      await world.chain.fund(places.ticket, 1_000_000);
+      await world.chain.fund(places.mint, 1_000_000);
     }
     await mint(eventId, ids);
     for (const id of ids) await untilStatus(id, 'active');

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { EmbeddedChain } from '../../src/main/embedded/start-chain.ts';
 import { waitFor } from '../../src/platform/retry.ts';
-import { startTestChain } from '../support/test-chain.ts';
+import { startEmbeddedTestChain } from '../support/test-chain.ts';
 
 let chain: EmbeddedChain;
 beforeAll(async () => {
-  chain = await startTestChain(5);
+  chain = await startEmbeddedTestChain(5);
 });
 afterAll(() => chain.stop());
 

@@ -167,7 +167,7 @@ describe('submitting a mint', () => {
   it('parks a mint that the program refuses for good, and lets it go on when the cause is gone', async () => {
     const id = await soldTicket((await openSale(world.tenant)).type);
     // More than the account of a ticket can take as a face value.
-    await query('update tickets set price_minor = 1000000000000 where id = $1', [id]);
+    await query('update tickets set price_minor = 300000000000000 where id = $1', [id]);
     await mint(id);
     await world.until('the refusal', async () => {
       await trackTransactions(world.chainCtx);

@@ -5,11 +5,10 @@ import { Connection, Keypair, PublicKey } from '@solana/web3.js';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { openFileSigner } from '../../src/domain/chain/send/file-signer.ts';
 import { tryPort } from '../../src/main/embedded/find-port.ts';
-import type { EmbeddedChain } from '../../src/main/embedded/start-chain.ts';
 import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.ts';
 import { startRpcProxy } from '../support/rpc-proxy.ts';
 import { type Child, runChild } from '../support/run-child.ts';
-import { startTestChain } from '../support/test-chain.ts';
+import { startTestChain, type TestChain } from '../support/test-chain.ts';
 import { DEAD_RPC, identity, LOCAL_PROGRAM_ID } from '../support/test-context.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -160,7 +159,7 @@ describe('a database that nobody may serve from', () => {
 });
 
 describe('npm run chain:setup', () => {
-  let chain: EmbeddedChain;
+  let chain: TestChain;
   beforeAll(async () => {
     chain = await startTestChain();
   });

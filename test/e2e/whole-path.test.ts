@@ -12,13 +12,12 @@ import type { OrderAnswer } from '../../src/domain/orders/schema.ts';
 import type { TicketView } from '../../src/domain/tickets/schema.ts';
 import type { TransferView } from '../../src/domain/transfers/schema.ts';
 import { findPort } from '../../src/main/embedded/find-port.ts';
-import type { EmbeddedChain } from '../../src/main/embedded/start-chain.ts';
 import type { Role } from '../../src/platform/actor.ts';
 import { waitFor } from '../../src/platform/retry.ts';
 import { deleteTopology } from '../support/delete-topology.ts';
 import { type Child, runChild } from '../support/run-child.ts';
 import { sampleEvent, samplePurchase, sampleTicketType } from '../support/samples.ts';
-import { startTestChain } from '../support/test-chain.ts';
+import { CHAIN_PATIENCE as PATIENCE, startTestChain, type TestChain } from '../support/test-chain.ts';
 import { identity, issueToken, LOCAL_PROGRAM_ID } from '../support/test-context.ts';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
@@ -39,13 +38,14 @@ type Chain = {
 
 const amqp = inject('amqp');
 const redis = inject('redis');
-const PATIENCE = { timeoutMs: 25_000, everyMs: 50 };
+/** On a real validator final comes twelve seconds later. */
+const AS_CONFIRMED = { commitment: 'confirmed' } as const;
 
 describe.skipIf(amqp === null || redis === null)(
   `the four processes, from the sale to the gate${amqp && redis ? '' : ' (left out: needs RabbitMQ and Redis)'}`,
   () => {
     let database: TestDatabase;
-    let chain: EmbeddedChain;
+    let chain: TestChain;
     let connection: Connection;
     let folder: string;
     let url: string;
@@ -235,7 +235,7 @@ describe.skipIf(amqp === null || redis === null)(
       }
       const [first] = states;
       const mint = first?.mint ?? '';
-      const verified = await verifyTicket(connection, toAddress(mint));
+      const verified = await verifyTicket(connection, toAddress(mint), AS_CONFIRMED);
       expect(verified).toMatchObject({ status: 'active', holder: first?.owner });
       const account = await connection.getAccountInfo(new PublicKey(mint));
       const ticket = await call<TicketView>(alice, 'GET', `/tickets/${scanned}`);
@@ -259,7 +259,7 @@ describe.skipIf(amqp === null || redis === null)(
         return transfer.status === 'completed' && chainOf(given);
       });
       expect(transferred.owner).not.toBe(states[1]?.owner);
-      expect(await verifyTicket(connection, toAddress(transferred.mint ?? ''))).toMatchObject({
+      expect(await verifyTicket(connection, toAddress(transferred.mint ?? ''), AS_CONFIRMED)).toMatchObject({
         holder: transferred.owner,
       });
       for (const { signature } of transferred.transactions) await resolves(signature);
@@ -274,7 +274,9 @@ describe.skipIf(amqp === null || redis === null)(
         const states = await Promise.all([chainOf(scanned), chainOf(given)]);
         return states.every(({ log }) => log.some(({ kind }) => kind === 'ticket_checked_in'));
       });
-      expect(await verifyTicket(connection, toAddress(mint))).toMatchObject({ status: 'checked_in' });
+      expect(await verifyTicket(connection, toAddress(mint), AS_CONFIRMED)).toMatchObject({
+        status: 'checked_in',
+      });
     });
 
     it('burns the NFT of a revoked ticket', async () => {

@@ -5,7 +5,6 @@ import { WrongChain } from '../../listener/cluster.ts';
 import { type Address, toAddress } from '../../programs-client/addresses.ts';
 import { transferTicket } from '../../programs-client/instructions/transfer-ticket.ts';
 import { attachSignatures, compileMessage } from '../../programs-client/send.ts';
-import { payerFor } from '../../src/domain/chain/send/chain-context.ts';
 import { checkInOnChain } from '../../src/domain/chain/send/check-in-on-chain.ts';
 import type { TicketView } from '../../src/domain/tickets/schema.ts';
 import { toTenantId } from '../../src/platform/ids.ts';
@@ -312,13 +311,15 @@ async function sendTransfer(
   to: Address,
   signWith: (message: Uint8Array) => Uint8Array,
 ): Promise<void> {
-  const { signer, programId } = world.chainCtx;
+  const { programId } = world.chainCtx;
   const row = await ticketRow(ticketId);
-  const [event] = await query('select address from chain_events where event_id = $1', [row.event_id]);
+  const [event] = await query('select address, rent_recipient from chain_events where event_id = $1', [
+    row.event_id,
+  ]);
   const [organizer] = await query('select address from chain_organizers where tenant_id = $1', [
     row.tenant_id,
   ]);
-  world.chain.fund(from, 1_000_000_000);
+  await world.chain.fund(from, 1_000_000_000);
   const instruction = transferTicket(toAddress(programId), {
     payer: from,
     holder: from,
@@ -326,7 +327,7 @@ async function sendTransfer(
     organizer: organizer.address,
     event: event.address,
     index: row.chain_index,
-    rentRecipient: toAddress(await signer.address(payerFor(row.event_id))),
+    rentRecipient: event.rent_recipient,
   });
   const { blockhash } = await world.connection.getLatestBlockhash();
   const message = compileMessage([instruction], from, blockhash);

@@ -245,6 +245,7 @@ describe('the rights of the system roles are', () => {
       mails: 'delete, select (id, next_attempt_at, settled_at, status, tenant_id)',
       outbox: 'delete, select, update (attempts, last_error, next_attempt_at)',
       parked_jobs: 'select (checked_at, purpose, subject_id, tenant_id)',
+      payer_refills: 'insert, select, update',
       payments: 'select (id, next_poll_at, tenant_id)',
       pending_transactions: 'select (id, next_check_at, purpose, status, tenant_id, ticket_id)',
       refunds: 'select (id, next_attempt_at, tenant_id)',

@@ -4,6 +4,9 @@ import { ConfigError, loadConfig, type ProcessName, variables } from '../../src/
 
 const key = () => randomBytes(32).toString('base64');
 const address = '1'.repeat(32);
+const coin = { mint: 'EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v', decimals: 6 };
+const otherCoin = { mint: 'TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA', decimals: 0 };
+const COINS = 'must be JSON like {"EUR":{"mint":"<address>","decimals":6}}, decimals from 0 to 9.';
 
 /** As little as the API needs. */
 const api = {
@@ -35,7 +38,7 @@ describe('a configuration', () => {
   it('of as little as possible is enough, and cannot be changed', () => {
     const config = loadConfig(api, 'api');
     expect(config).toMatchObject({ NODE_ENV: 'production', HTTP_PORT: 8080, DATABASE_POOL_SIZE: 10 });
-    expect(config.CHAIN_UNITS_PER_MINOR).toBe(10_000n);
+    expect(config).toMatchObject({ CHAIN_PAYERS: 4, CHAIN_CURRENCIES: new Map() });
     expect(Object.isFrozen(config)).toBe(true);
     expect(() => Object.assign(config, { HTTP_PORT: 1 })).toThrow(TypeError);
   });
@@ -53,7 +56,7 @@ describe('a configuration', () => {
         ...api,
         JWT_ALGORITHMS: ' EdDSA , RS256 ',
         QR_MASTER_KEYS: `7:${newest}, 6:${older}`,
-        CHAIN_UNITS_PER_MINOR: '12345678901234567890',
+        CHAIN_CURRENCIES: JSON.stringify({ EUR: coin, JPY: otherCoin }),
         DATABASE_POOL_SIZE: '50',
       },
       'api',
@@ -63,9 +66,19 @@ describe('a configuration', () => {
       { id: 7, key: new Uint8Array(Buffer.from(newest, 'base64')) },
       { id: 6, key: new Uint8Array(Buffer.from(older, 'base64')) },
     ]);
-    expect(config.CHAIN_UNITS_PER_MINOR).toBe(12_345_678_901_234_567_890n);
+    expect([...config.CHAIN_CURRENCIES]).toEqual([
+      ['EUR', coin],
+      ['JPY', otherCoin],
+    ]);
     expect(config.DATABASE_POOL_SIZE).toBe(50);
   });
+});
+
+it('refuses a payer that would be refilled to less than what it is short of', () => {
+  const env = { ...api, CHAIN_PAYER_LOW_SOL: '2', CHAIN_PAYER_FULL_SOL: '1' };
+  expect(problemsOf(env)).toEqual([
+    'CHAIN_PAYER_FULL_SOL must be at least CHAIN_PAYER_LOW_SOL, below which a payer is refilled.',
+  ]);
 });
 
 describe('a problem', () => {
@@ -107,8 +120,32 @@ describe('a problem', () => {
     ['HTTP_PORT', '-1', 'must be at least 0.'],
     ['DATABASE_POOL_SIZE', '0', 'must be at least 1.'],
     ['RATE_LIMIT_PER_MINUTE', '0', 'must be at least 1.'],
-    ['CHAIN_UNITS_PER_MINOR', 'many', 'must be a bigint.'],
-    ['CHAIN_UNITS_PER_MINOR', '0', 'must be at least 1.'],
+    ['CHAIN_CURRENCIES', 'EUR', COINS],
+    ['CHAIN_CURRENCIES', '[]', COINS],
+    ['CHAIN_CURRENCIES', '{"EUR":{"mint":"x"}}', COINS],
+    ['CHAIN_CURRENCIES', JSON.stringify({ EUR: { ...coin, decimals: 10 } }), COINS],
+    ['CHAIN_CURRENCIES', JSON.stringify({ EUR: { ...coin, decimals: 2.5 } }), COINS],
+    ['CHAIN_CURRENCIES', JSON.stringify({ EUR: { ...coin, units: 1 } }), COINS],
+    ['CHAIN_CURRENCIES', JSON.stringify({ EURO: coin }), 'names EURO, which is no currency of ISO 4217.'],
+    ['CHAIN_CURRENCIES', '{"EUR":{"mint":"x","decimals":6}}', 'gives EUR a mint that is no address.'],
+    [
+      'CHAIN_CURRENCIES',
+      JSON.stringify({ KWD: { ...coin, decimals: 2 } }),
+      'gives KWD a coin of 2 decimals, and its minor unit has 3.',
+    ],
+    [
+      'CHAIN_CURRENCIES',
+      JSON.stringify({ JPY: { ...coin, decimals: 8 } }),
+      'gives JPY a coin of 8 decimals, more than 7 finer than its minor unit.',
+    ],
+    [
+      'CHAIN_CURRENCIES',
+      JSON.stringify({ EUR: coin, USD: coin }),
+      'gives USD a mint that another currency has.',
+    ],
+    ['CHAIN_PAYERS', '0', 'must be at least 1.'],
+    ['CHAIN_SPEND_LIMIT_SOL', '0', 'must be at least 0.01.'],
+    ['CHAIN_MAX_PRIORITY_FEE', '0.5', 'must be a whole number.'],
     ['CHAIN_CHECK_MODE', 'never', 'must be one of cached, strict.'],
     ['CHAIN_PROGRAM_ID', 'short', 'must be at least 32 characters long.'],
     ['DATABASE_URL', 'mysql://db', 'must be a URL starting with postgres:// or postgresql://.'],

@@ -351,6 +351,7 @@ async function fillTheRest(tenantId: string, world: World): Promise<void> {
        values ($1, $2, 'mint', $5, $5, 'confirmed', 'signature', '', 1, now())`,
     `insert into parked_jobs (tenant_id, purpose, subject_id, ticket_id, event_id, reason, parked_at, checked_at)
        values ($1, 'mint', $5, $5, $4, 'MathOverflow', now(), now())`,
+    `insert into chain_spending (tenant_id, hour, lamports) values ($1, date_trunc('hour', now(), 'UTC'), 1)`,
     `insert into blockchain_sync (tenant_id, cluster_id, signature, instruction_path, ordinal, kind, slot, ticket_id, commitment, outcome, recorded_at)
        values ($1, $2, 'signature', '0', 0, 'ticket_minted', 1, $5, 'provisional', 'applied', now())`,
     `insert into ticket_scans (tenant_id, id, ticket_id, event_id, scanned_at, scanned_by, direction, result, nonce)

@@ -6,26 +6,25 @@ import { createApp } from '../../src/api/app.ts';
 import type { ChainReader } from '../../src/context.ts';
 import { createChainReader } from '../../src/domain/chain/read/chain-reader.ts';
 import { createRpc, type Rpc } from '../../src/domain/chain/rpc/rpc.ts';
-import { allPayers, type ChainContext } from '../../src/domain/chain/send/chain-context.ts';
+import { type ChainContext, fundedKeys } from '../../src/domain/chain/send/chain-context.ts';
 import { openFileSigner } from '../../src/domain/chain/send/file-signer.ts';
 import type { ListenerContext } from '../../src/domain/chain/sync/listener-context.ts';
-import type { EmbeddedChain } from '../../src/main/embedded/start-chain.ts';
 import { initChain } from '../../src/main/init-chain.ts';
 import { relayOutbox } from '../../src/platform/outbox-relay.ts';
 import { waitFor } from '../../src/platform/retry.ts';
 import { runMintWorker } from '../../src/workers/run-mint-worker.ts';
 import { type RpcProxy, startRpcProxy } from './rpc-proxy.ts';
-import { startTestChain } from './test-chain.ts';
+import { CHAIN_PATIENCE as PATIENCE, startTestChain, type TestChain } from './test-chain.ts';
 import {
   createTestContext,
   createTestTenant,
   LOCAL_PROGRAM_ID,
   type TestContext,
   type TestTenant,
+  testConfig,
 } from './test-context.ts';
 
 const SOL = 1_000_000_000;
-const PATIENCE = { timeoutMs: 20_000, everyMs: 30 };
 
 /** Something that runs until it is stopped; `ended` rejects when it failed. */
 export type Running = { stop(): Promise<void>; ended: Promise<void> };
@@ -35,7 +34,7 @@ export type ChainWorld = {
   ctx: TestContext;
   chainCtx: ChainContext;
   listenerCtx: ListenerContext;
-  chain: EmbeddedChain;
+  chain: TestChain;
   /** The node that everything of ours asks. */
   proxy: RpcProxy;
   /** What the API reads the chain with. */
@@ -49,13 +48,14 @@ export type ChainWorld = {
   close(): Promise<void>;
 };
 
-export async function createChainWorld(): Promise<ChainWorld> {
+/** @param env beside what tests have anyway */
+export async function createChainWorld(env: Record<string, string> = {}): Promise<ChainWorld> {
   const [chain, folder] = await Promise.all([startTestChain(), mkdtemp(`${tmpdir()}/tessera-world-`)]);
   const proxy = await startRpcProxy(chain.rpcUrl);
-  const ctx = await createTestContext({ rpcUrl: proxy.url });
+  const ctx = await createTestContext({ rpcUrl: proxy.url, config: testConfig(env) });
   const signer = await openFileSigner(`${folder}/signer.json`);
-  for (const key of [{ use: 'admin' } as const, ...allPayers()])
-    chain.fund(await signer.address(key), 1_000 * SOL);
+  const keys = fundedKeys(ctx.config.CHAIN_PAYERS);
+  await Promise.all(keys.map(async (key) => chain.fund(await signer.address(key), 1_000 * SOL)));
   await initChain({ rpcUrl: chain.rpcUrl, programId: LOCAL_PROGRAM_ID, signer });
   const rpc: Rpc = createRpc({ ...ctx, urls: [proxy.url] });
   const { app: db, relay, listener } = ctx.database;

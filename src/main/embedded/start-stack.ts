@@ -5,7 +5,7 @@ import { createApp } from '../../api/app.ts';
 import { type Config, loadConfig } from '../../config.ts';
 import { createChainReader } from '../../domain/chain/read/chain-reader.ts';
 import { createRpc } from '../../domain/chain/rpc/rpc.ts';
-import { allPayers } from '../../domain/chain/send/chain-context.ts';
+import { fundedKeys } from '../../domain/chain/send/chain-context.ts';
 import { openFileSigner } from '../../domain/chain/send/file-signer.ts';
 import { recoverFromReset } from '../../domain/chain/sync/recover-from-reset.ts';
 import { createProvider } from '../../domain/payments/create-provider.ts';
@@ -143,8 +143,7 @@ async function setUp(options: Options, closers: Closers, stopping: AbortControll
   closers.unshift(() => node.close());
   report('Solana runtime', `${node.rpcUrl}, ${node.wsUrl}`);
   const signer = await openFileSigner(`${folder}/signer.json`);
-  for (const key of [{ use: 'admin' } as const, ...allPayers()])
-    chain.fund(await signer.address(key), 1_000 * SOL);
+  for (const key of fundedKeys(config.CHAIN_PAYERS)) chain.fund(await signer.address(key), 1_000 * SOL);
   const initialised = await initChain({ rpcUrl: chain.rpcUrl, programId, signer });
   report('ticketing program', initialised ? `${programId}, configured` : programId);
 

@@ -3,6 +3,7 @@ import type pg from 'pg';
 /** Tables of the installation, not of a tenant. Whoever adds one here says that it holds no tenant's data. */
 export const systemTables = [
   'chain_clusters',
+  'payer_refills',
   'schema_migrations',
   'stray_messages',
   'ticket_state_rules',

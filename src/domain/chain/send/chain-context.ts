@@ -16,16 +16,26 @@ export type ChainContext = Pick<
   signer: Signer;
 };
 
-const PAYERS = 4;
+const FIRST_PAYERS = 4;
 
 /** Payers take turns, so that transactions do not queue behind one account. */
 export function payerFor(id: string): KeyRef {
-  const hash = [...id].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) >>> 0, 0);
-  return { use: 'payer', index: hash % PAYERS };
+  return firstRentRecipient(id);
 }
 
-export function allPayers(): KeyRef[] {
-  return Array.from({ length: PAYERS }, (_, index) => ({ use: 'payer', index }));
+/** Who gets the rents of an event that was made when there were four payers and the hash of an id chose among them. */
+export function firstRentRecipient(eventId: string): KeyRef {
+  const hash = [...eventId].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) >>> 0, 0);
+  return { use: 'payer', index: hash % FIRST_PAYERS };
+}
+
+export function allPayers(count = FIRST_PAYERS): KeyRef[] {
+  return Array.from({ length: count }, (_, index) => ({ use: 'payer', index }));
+}
+
+/** Every key that has to have money on a chain of one's own. */
+export function fundedKeys(payers: number): KeyRef[] {
+  return [{ use: 'admin' }, { use: 'treasury' }, ...allPayers(payers)];
 }
 
 export function organizerKey(tenantId: TenantId): KeyRef {

@@ -10,12 +10,14 @@ import { type TenantId, uuidBytes } from '../../../platform/ids.ts';
 import { waitFor } from '../../../platform/retry.ts';
 import { type TenantTx, withTenant } from '../../../platform/tenant-tx.ts';
 import { findEvent } from '../../events/queries.ts';
-import { type ChainContext, organizerKey, payerFor } from './chain-context.ts';
+import { type ChainContext, organizerKey } from './chain-context.ts';
 import { draftOfInstruction } from './draft-of-instruction.ts';
+import { type EventTerms, findEventTerms, giveEventTerms } from './event-terms.ts';
+import { resaleRules } from './face-value.ts';
 import { notNow } from './not-now.ts';
 import { ProgramRefusal, submitTransaction } from './submit-transactions.ts';
 
-export type EventOnChain = { organizer: Address; event: Address; rentRecipient: Address };
+export type EventOnChain = EventTerms & { organizer: Address; event: Address };
 
 /** How long a job waits for an account it needs before it lets others go first. */
 const PATIENCE_MS = 8_000;
@@ -39,21 +41,10 @@ export async function ensureEvent(
   const programId = toAddress(ctx.programId);
   const organizer = organizerAddress(programId, uuidBytes(tenantId));
   const event = eventAddress(programId, organizer, uuidBytes(eventId));
-  // One payer per event gets the rents back, so that closing it later needs to know only one.
-  const rentRecipient = toAddress(await ctx.signer.address(payerFor(eventId)));
-  const known = await withTenant(ctx.db, tenantId, (tx) =>
-    tx
-      .selectFrom('chain_events')
-      .select('registered_at')
-      .where('tenant_id', '=', tenantId)
-      .where('event_id', '=', eventId)
-      .executeTakeFirst(),
-  );
-  if (!known?.registered_at) {
-    await ensureOrganizer(ctx, tenantId, organizer);
-    await registerEvent(ctx, tenantId, eventId, { organizer, event, rentRecipient });
-  }
-  return { organizer, event, rentRecipient };
+  const known = await findEventTerms(ctx, tenantId, eventId);
+  if (known?.registered) return { organizer, event, rentRecipient: known.rentRecipient, coin: known.coin };
+  await ensureOrganizer(ctx, tenantId, organizer);
+  return registerEvent(ctx, tenantId, eventId, { organizer, event });
 }
 
 async function ensureOrganizer(ctx: ChainContext, tenantId: TenantId, organizer: Address): Promise<void> {
@@ -102,19 +93,18 @@ async function registerEvent(
   ctx: ChainContext,
   tenantId: TenantId,
   eventId: string,
-  accounts: EventOnChain,
-): Promise<void> {
-  const { policy, resaleCapBps, maxSupply } = await withTenant(ctx.db, tenantId, async (tx) => {
+  accounts: { organizer: Address; event: Address },
+): Promise<EventOnChain> {
+  const { rules, maxSupply } = await withTenant(ctx.db, tenantId, async (tx) => {
     const event = await findEvent(tx, tenantId, eventId);
     if (!event) throw new Error(`event ${eventId} does not exist`);
-    const capacity = await totalCapacity(tx, tenantId, eventId);
-    await tx
-      .insertInto('chain_events')
-      .values({ tenant_id: tenantId, event_id: eventId, address: accounts.event, max_supply: capacity })
-      .onConflict((conflict) => conflict.columns(['tenant_id', 'event_id']).doNothing())
-      .execute();
-    return { policy: event.transfer_policy, resaleCapBps: event.resale_cap_bps, maxSupply: capacity };
+    return {
+      rules: { transferPolicy: event.transfer_policy, resaleCapBps: event.resale_cap_bps },
+      maxSupply: await totalCapacity(tx, tenantId, eventId),
+    };
   });
+  const terms = await giveEventTerms(ctx, { tenantId, eventId, address: accounts.event, maxSupply });
+  const { transferPolicy, resaleCapBps } = resaleRules(rules, terms.coin);
   const authority = toAddress(await ctx.signer.address(organizerKey(tenantId)));
   const gateAuthority = toAddress(await ctx.signer.address({ use: 'gate', tenantId }));
   await ensureAccount(ctx, accounts.event, () =>
@@ -133,11 +123,12 @@ async function registerEvent(
             organizer: accounts.organizer,
             eventId: uuidBytes(eventId),
             gateAuthority,
-            rentRecipient: accounts.rentRecipient,
+            rentRecipient: terms.rentRecipient,
             maxSupply,
             resaleCapBps,
-            transferPolicy: policies[policy] ?? 'locked',
+            transferPolicy: policies[transferPolicy] ?? 'locked',
             keepCollectible: true,
+            currencyMint: terms.coin && toAddress(terms.coin.mint),
           }),
       }),
     ),
@@ -150,6 +141,7 @@ async function registerEvent(
       .where('event_id', '=', eventId)
       .execute(),
   );
+  return { ...accounts, rentRecipient: terms.rentRecipient, coin: terms.coin };
 }
 
 /** Lets the event on chain hold one more ticket than place `index`, after the capacity grew or places were used up. */

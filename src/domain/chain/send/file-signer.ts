@@ -42,7 +42,8 @@ export async function openFileSigner(path: string): Promise<Signer> {
 function nameOf(ref: KeyRef): string {
   switch (ref.use) {
     case 'admin':
-      return 'admin';
+    case 'treasury':
+      return ref.use;
     case 'payer':
       return `payer ${ref.index}`;
     case 'organizer':

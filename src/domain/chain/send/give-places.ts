@@ -13,6 +13,7 @@ export type Place = {
   index: number;
   holder: string;
   priceMinor: bigint;
+  currency: string;
   ticketNumber: string;
   seat: string | null;
   eventTitle: string;
@@ -71,7 +72,7 @@ async function readUnminted(
   ticketIds: readonly string[],
 ): Promise<Row[]> {
   const { rows } = await sql<Row>`
-    select t.id as "ticketId", t.chain_index as index, t.user_id as "userId", t.price_minor as "priceMinor",
+    select t.id as "ticketId", t.chain_index as index, t.user_id as "userId", t.price_minor as "priceMinor", e.currency,
       t.ticket_number as "ticketNumber", t.seat, e.title as "eventTitle", y.name as "typeName",
       exists (select from pending_transactions p where p.tenant_id = t.tenant_id and p.ticket_id = t.id
         and p.purpose = 'mint' and p.status = 'failed') as failed

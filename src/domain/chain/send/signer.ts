@@ -6,6 +6,8 @@ export type KeyRef =
   | { use: 'admin' }
   /** Pays rent and fees; several, so that transactions do not queue behind one account. */
   | { use: 'payer'; index: number }
+  /** Refills the payers, and gets the rents of events back. */
+  | { use: 'treasury' }
   /** Signs for a tenant's events: create, mint, revoke. */
   | { use: 'organizer'; tenantId: TenantId }
   /** Signs check-ins of a tenant's events. */

@@ -1,4 +1,4 @@
-import { type Address, toAddress } from '../../../../programs-client/addresses.ts';
+import { toAddress } from '../../../../programs-client/addresses.ts';
 import {
   buildMintMessage,
   type MintMessageInput,
@@ -11,6 +11,7 @@ import { NFT_SYMBOL } from '../../tickets/show-nft.ts';
 import { type ChainContext, organizerKey } from './chain-context.ts';
 import type { Draft } from './draft.ts';
 import type { EventOnChain } from './ensure-event.ts';
+import { faceValueOf } from './face-value.ts';
 import type { Place } from './give-places.ts';
 
 /**
@@ -27,7 +28,7 @@ export async function writeMints(
   const { organizer, event } = accounts;
   const base = { programId: toAddress(ctx.programId), authority, organizer, event };
   const room = roomForTexts(base);
-  const minted = places.map((place) => ({ place, mint: toMint(ctx, event, place) }));
+  const minted = places.map((place) => ({ place, mint: toMint(ctx, accounts, place) }));
 
   const toDraft = (group: readonly Minted[]): Draft => ({
     purpose: 'mint',
@@ -85,14 +86,14 @@ function sizeOfTexts(group: readonly Minted[]): number {
     .reduce((sum, text) => sum + Buffer.byteLength(text ?? ''), 0);
 }
 
-function toMint(ctx: WriteContext, event: Address, place: Place): MintOfMessage {
+function toMint(ctx: WriteContext, { event, coin }: EventOnChain, place: Place): MintOfMessage {
   const programId = toAddress(ctx.programId);
   const mint = mintAddress(programId, ticketAddress(programId, event, place.index));
   return {
     index: place.index,
     ticketId: uuidBytes(place.ticketId),
     holder: toAddress(place.holder),
-    faceValue: place.priceMinor * ctx.config.CHAIN_UNITS_PER_MINOR,
+    faceValue: faceValueOf(place, coin),
     name: clip(`${place.eventTitle} ${place.ticketNumber}`, 32),
     symbol: NFT_SYMBOL,
     uri: `${ctx.config.PUBLIC_URL}/api/nft/${mint}/metadata.json`,

@@ -27,7 +27,7 @@ import type { Cluster } from './surfpool.ts';
 import { base64Transaction, fund, land, landWithTable, rawTransaction } from './whole-path.ts';
 import { ACME, id16, mintOf, people, SHOW } from './world.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 const { feePayer, payer, admin, acme, gate, alice, bob, carol, royalties, treasury, vault } = people;
 const MINTED = 4;
@@ -83,7 +83,7 @@ export function clusterSuite(start: () => Promise<Cluster>): void {
       const two = [mintOf(SHOW, index, alice.address), mintOf(SHOW, index + 1, alice.address)];
       await landed(two, payer, acme);
     }
-  }, 60_000);
+  }, 120_000);
 
   afterAll(() => cluster?.stop());
 

@@ -9,6 +9,7 @@ import {
   TransactionMessage,
   type VersionedTransactionResponse,
 } from '@solana/web3.js';
+import type { Address } from '../../../../programs-client/addresses.ts';
 import { decodeEntries } from '../../../../programs-client/decode-entries.ts';
 import type { Entry } from '../../../../programs-client/entries.ts';
 import type { TransactionLike } from '../../../../programs-client/flatten-transaction.ts';
@@ -17,19 +18,26 @@ import { attachSignatures, compileMessage } from '../../../../programs-client/se
 import type { Actor } from './actors.ts';
 import { PROGRAM } from './chain.ts';
 
+/** Somebody who signs, here or elsewhere. */
+export type Signatory = {
+  address: Address;
+  sign(message: Uint8Array): Uint8Array | Promise<Uint8Array>;
+};
+
 export type Landed = { signature: string; transaction: VersionedTransactionResponse; entries: Entry[] };
 
 /** Signs, sends and waits until it is confirmed. Throws as web3.js does if it cannot be sent. */
 export async function land(
   connection: Connection,
   instructions: TransactionInstruction[],
-  signers: Actor[],
+  signers: Signatory[],
 ): Promise<Landed> {
   const [payer] = signers;
   if (payer === undefined) throw new Error('somebody has to pay');
   const { blockhash } = await connection.getLatestBlockhash();
   const message = compileMessage(instructions, payer.address, blockhash);
-  const signatures = Object.fromEntries(signers.map((one) => [one.address, one.sign(message)]));
+  const signed = signers.map(async (one) => [one.address, await one.sign(message)] as const);
+  const signatures = Object.fromEntries(await Promise.all(signed));
   const signature = await connection.sendRawTransaction(attachSignatures(message, signatures));
   const transaction = await confirmed(connection, signature);
   return { signature, transaction, entries: decodeEntries(PROGRAM, transaction) };
@@ -42,7 +50,8 @@ export async function landWithTable(
   signers: [Actor, ...Actor[]],
 ): Promise<Landed> {
   const payer = new PublicKey(signers[0].address);
-  const recentSlot = (await connection.getSlot('finalized')) - 1;
+  // Nothing is final on a validator that has just begun.
+  const recentSlot = (await connection.getSlot('confirmed')) - 1;
   const [create, table] = AddressLookupTableProgram.createLookupTable({
     authority: payer,
     payer,
@@ -55,8 +64,8 @@ export async function landWithTable(
     [create, AddressLookupTableProgram.extendLookupTable(extended)],
     [signers[0]],
   );
-  // A table can be used from the slot after its change on.
-  while ((await connection.getSlot('confirmed')) <= made.transaction.slot + 1) await sleep(30);
+  // A table can be used from the slot after its change on, and Agave looks for it in what is final.
+  while ((await connection.getSlot('finalized')) <= made.transaction.slot + 1) await sleep(30);
   const { value } = await connection.getAddressLookupTable(table);
   const { blockhash } = await connection.getLatestBlockhash();
   const plan = { payerKey: payer, recentBlockhash: blockhash, instructions: [instruction] };
