@@ -76,6 +76,41 @@ export function createMetrics() {
       labelNames: ['service'] as const,
       registers,
     }),
+    payerLamports: new Gauge({
+      name: 'tessera_chain_payer_lamports',
+      help: 'Balance of each fee payer and of the treasury',
+      labelNames: ['payer'] as const,
+      registers,
+    }),
+    payerLow: new Gauge({
+      name: 'tessera_chain_payer_low',
+      help: '1 while a fee payer has less than CHAIN_PAYER_LOW_SOL, or the treasury too little to fill one',
+      labelNames: ['payer'] as const,
+      registers,
+    }),
+    payerInFlight: new Gauge({
+      name: 'tessera_chain_payer_in_flight',
+      help: 'Transactions that a fee payer pays for and that have not ended',
+      labelNames: ['payer'] as const,
+      registers,
+    }),
+    refills: new Counter({
+      name: 'tessera_chain_refills_total',
+      help: 'Refills of fee payers by step: prepared, landed, failed, expired, refused',
+      labelNames: ['step'] as const,
+      registers,
+    }),
+    transactionsWaiting: new Counter({
+      name: 'tessera_chain_waiting_total',
+      help: 'Times a transaction had to wait for money, by reason: no_payer, spend_limit',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
+    priorityFee: new Gauge({
+      name: 'tessera_chain_priority_fee',
+      help: 'Micro-lamports that are paid for a unit of compute',
+      registers,
+    }),
     /** Event-loop lag, memory and garbage collection; one process needs it once. */
     collectProcess: () => collectDefaultMetrics({ register: registry }),
   };

@@ -135,6 +135,14 @@ export function mint(
   must(svm, mintOf(event, index, holder.address, by.organizer, by.authority), people.payer, by.authority);
 }
 
+/** The texts of an ordinary ticket. */
+export const MINT_TEXTS = {
+  name: 'Rock Night 2027 #000123',
+  symbol: 'TSRA',
+  uri: 'https://tickets.example.com/nft/0123456789abcdef/metadata.json',
+  attributes: { event: 'Rock Night 2027', type: 'Standing', seat: 'A-12', number: '000123' },
+};
+
 /** Mints with texts of usual length and all four attributes. */
 export function mintOf(
   event: Address,
@@ -152,10 +160,7 @@ export function mintOf(
     ticketId: id16(index),
     holder,
     faceValue: FACE_VALUE,
-    name: 'Rock Night 2027 #000123',
-    symbol: 'TSRA',
-    uri: 'https://tickets.example.com/nft/0123456789abcdef/metadata.json',
-    attributes: { event: 'Rock Night 2027', type: 'Standing', seat: 'A-12', number: '000123' },
+    ...MINT_TEXTS,
   });
 }
 
