@@ -15,6 +15,14 @@ export type Api = {
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
 const jwk = { ...publicKey.export({ format: 'jwk' }), alg: 'EdDSA', kid: 'bench', use: 'sig' };
 
+/** What makes a process believe the tokens of `issueToken`. */
+export const identity = {
+  JWT_ISSUER: 'tessera-bench',
+  JWT_AUDIENCE: 'tessera',
+  JWT_ALGORITHMS: 'EdDSA',
+  JWT_PUBLIC_KEYS: JSON.stringify({ keys: [jwk] }),
+};
+
 /** Starts the API on the database at `databaseUrl`, or on canned answers without one. */
 export async function startApi(databaseUrl: string | undefined): Promise<Api> {
   const env = {
@@ -25,10 +33,7 @@ export async function startApi(databaseUrl: string | undefined): Promise<Api> {
     DATABASE_URL: databaseUrl ?? 'postgres://nobody@127.0.0.1:1/nothing',
     CHAIN_PROGRAM_ID: 'TesseraTicket111111111111111111111111111111',
     QR_MASTER_KEYS: `1:${randomBytes(32).toString('base64')}`,
-    JWT_ISSUER: 'tessera-bench',
-    JWT_AUDIENCE: 'tessera',
-    JWT_ALGORITHMS: 'EdDSA',
-    JWT_PUBLIC_KEYS: JSON.stringify({ keys: [jwk] }),
+    ...identity,
   };
   const script = fileURLToPath(new URL('./serve.ts', import.meta.url));
   const child = fork(script, databaseUrl === undefined ? ['--canned'] : [], { env });
