@@ -4,6 +4,7 @@ import { runListener } from '../../listener/run-listener.ts';
 import { loadConfig } from '../../src/config.ts';
 import { createRpc } from '../../src/domain/chain/rpc/rpc.ts';
 import { openFileSigner } from '../../src/domain/chain/send/file-signer.ts';
+import { createPayers } from '../../src/domain/chain/send/payers.ts';
 import type { Signer } from '../../src/domain/chain/send/signer.ts';
 import { topology } from '../../src/messages.ts';
 import { createLocalBus } from '../../src/platform/bus-local.ts';
@@ -131,9 +132,10 @@ async function runPipeline(
     'analytics',
   ])
     await bus.subscribe(queue, { prefetch: 1_000, signal }, async () => 'done');
+  const sending = { ...base, db, relay, signer, programId };
   await Promise.all([
     relayOutbox({ ...base, db: relay, bus, signal, idleMs: 20 }),
-    runMintWorker({ ...base, db, relay, bus, signer, programId }, signal),
+    runMintWorker({ ...sending, bus, payers: await createPayers(sending) }, signal),
     runListener({ ...base, db: listener, programId }, { wsUrl: chain.wsUrl, signal }),
   ]);
   await bus.close();

@@ -90,7 +90,11 @@ export async function throwMints(
   const raws: Uint8Array[] = [];
   for (const [i, draft] of drafts.entries()) {
     const payer = payers[i % payers.length] as KeyRef;
-    const message = draft.write(toAddress(await ctx.signer.address(payer)), latest.blockhash);
+    const message = draft.write({
+      payer: toAddress(await ctx.signer.address(payer)),
+      blockhash: latest.blockhash,
+      unitPrice: 0,
+    });
     raws.push(await sign(message, [payer, ...draft.signers]));
   }
   const begin = performance.now();

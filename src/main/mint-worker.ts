@@ -1,5 +1,6 @@
 import { createRpc } from '../domain/chain/rpc/rpc.ts';
 import { openFileSigner } from '../domain/chain/send/file-signer.ts';
+import { createPayers } from '../domain/chain/send/payers.ts';
 import { runProcess } from '../process/run-process.ts';
 import { runMintWorker } from '../workers/run-mint-worker.ts';
 
@@ -11,5 +12,6 @@ await runProcess('mint-worker', async (services, signal) => {
   const rpc = createRpc({ ...services, urls: config.CHAIN_RPC_URL, genesisHash: config.CHAIN_GENESIS_HASH });
   const signer = await openFileSigner(config.SIGNER_KEY_FILE as string);
   const programId = config.CHAIN_PROGRAM_ID as string;
-  await runMintWorker({ ...services, db, relay, bus, rpc, signer, programId }, signal);
+  const ctx = { ...services, db, relay, rpc, signer, programId };
+  await runMintWorker({ ...ctx, bus, payers: await createPayers(ctx) }, signal);
 });

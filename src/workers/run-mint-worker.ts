@@ -1,9 +1,9 @@
-import type { ChainContext } from '../domain/chain/send/chain-context.ts';
 import { checkInOnChain } from '../domain/chain/send/check-in-on-chain.ts';
 import { mintTickets } from '../domain/chain/send/mint-tickets.ts';
 import { LOOK_EVERY_MS, resumeParked } from '../domain/chain/send/resume-parked.ts';
 import { reviveMints } from '../domain/chain/send/revive-mints.ts';
 import { revokeOnChain } from '../domain/chain/send/revoke-on-chain.ts';
+import type { SendingContext } from '../domain/chain/send/sending-context.ts';
 import { trackTransactions } from '../domain/chain/send/track-transactions.ts';
 import { transferOnChain } from '../domain/chain/send/transfer-on-chain.ts';
 import type { Bus } from '../platform/bus.ts';
@@ -21,7 +21,7 @@ const BATCH = 128;
 const BATCHES = 4;
 
 /** The only process with keys: signs and sends what the others ask for, and looks after it, until `signal`. */
-export async function runMintWorker(ctx: ChainContext & { bus: Bus }, signal: AbortSignal): Promise<void> {
+export async function runMintWorker(ctx: SendingContext & { bus: Bus }, signal: AbortSignal): Promise<void> {
   const { log } = ctx;
 
   /** The tickets of an event gather while a batch is on its way. */
@@ -61,6 +61,7 @@ export async function runMintWorker(ctx: ChainContext & { bus: Bus }, signal: Ab
 
   await Promise.all([
     beat('mint-worker', { ...ctx, signal }),
+    ctx.payers.watch(signal),
     periodic('tracking', { everyMs: 500, log, signal }, async () => {
       await trackTransactions(ctx);
     }),

@@ -5,6 +5,7 @@ import { decodeTicket } from '../../programs-client/accounts.ts';
 import { toAddress } from '../../programs-client/addresses.ts';
 import { ticketAddresses } from '../../programs-client/pdas.ts';
 import { mintTickets } from '../../src/domain/chain/send/mint-tickets.ts';
+import { createPayers } from '../../src/domain/chain/send/payers.ts';
 import { revokeOnChain } from '../../src/domain/chain/send/revoke-on-chain.ts';
 import { trackTransactions } from '../../src/domain/chain/send/track-transactions.ts';
 import { transferOnChain } from '../../src/domain/chain/send/transfer-on-chain.ts';
@@ -212,6 +213,37 @@ describe('a place on the chain', () => {
   });
 });
 
+describe('what a tenant may spend', () => {
+  it('lets go as many tickets of a batch as it pays for, and the others wait for the next hour', async () => {
+    const { eventId, ids } = await sold(6);
+    await mintTickets(world.chainCtx, { tenantId, eventId, ticketIds: [] });
+    const [{ lamports: before }] = (await query('select sum(lamports) as lamports from chain_spending')) as [
+      { lamports: string },
+    ];
+    const config = { ...world.chainCtx.config, CHAIN_SPEND_LIMIT_SOL: Number(before) / 1e9 + 0.04 };
+    const bounded = { ...world.chainCtx, config };
+    const sending = { ...bounded, payers: await createPayers(bounded) };
+    await mintTickets(sending, { tenantId, eventId, ticketIds: ids });
+    const rows = await query(
+      `select subject_id, payer, lamports from pending_transactions where subject_id = any($1)`,
+      [ids],
+    );
+    expect(rows).toHaveLength(4);
+    expect(rows.filter(({ lamports }) => Number(lamports) > 0)).toHaveLength(2);
+    const [{ lamports: after }] = (await query('select sum(lamports) as lamports from chain_spending')) as [
+      { lamports: string },
+    ];
+    expect(Number(after) - Number(before)).toBe(
+      rows.reduce((sum, { lamports }) => sum + Number(lamports), 0),
+    );
+    await expect(mintTickets(sending, { tenantId, eventId, ticketIds: ids })).rejects.toMatchObject({
+      kind: 'unavailable',
+    });
+    await mint(eventId, ids);
+    for (const id of ids) await untilStatus(id, 'active');
+  });
+});
+
 describe('what could not run for now', () => {
   it('waits for money without being parked', async () => {
     const { eventId, ids } = await sold(1);
@@ -219,6 +251,13 @@ describe('what could not run for now', () => {
     await mintTickets(world.chainCtx, { tenantId, eventId, ticketIds: [] });
     const poor = {
       ...world.chainCtx,
+      payers: {
+        ...world.chainCtx.payers,
+        choose: () => ({
+          key: { use: 'payer', index: 0 } as const,
+          address: toAddress(broke.publicKey.toBase58()),
+        }),
+      },
       signer: {
         address: (key: Parameters<typeof world.chainCtx.signer.address>[0]) =>
           key.use === 'payer'

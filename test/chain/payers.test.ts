@@ -126,13 +126,13 @@ describe('choosing a payer', () => {
     expect(await metricOf(ctx, 'tessera_chain_payer_low', { payer: 'payer 1' })).toBe(0);
   });
 
-  it('forgets what was never released when its blockhash has died', async () => {
+  it('forgets after a while what was never released', async () => {
     const { payers } = await company({ treasury: 0, payers: [1.5] });
     await payers.look();
     payers.choose(SOL);
     expect(() => payers.choose(SOL)).toThrow(/no fee payer has/);
     const now = performance.now();
-    vi.spyOn(performance, 'now').mockReturnValue(now + 91_000);
+    vi.spyOn(performance, 'now').mockReturnValue(now + 21_000);
     expect(payers.choose(SOL).address).toBe(payers.states()[0]?.address);
   });
 });

@@ -6,8 +6,10 @@ import { createApp } from '../../src/api/app.ts';
 import type { ChainReader } from '../../src/context.ts';
 import { createChainReader } from '../../src/domain/chain/read/chain-reader.ts';
 import { createRpc, type Rpc } from '../../src/domain/chain/rpc/rpc.ts';
-import { type ChainContext, fundedKeys } from '../../src/domain/chain/send/chain-context.ts';
+import { fundedKeys } from '../../src/domain/chain/send/chain-context.ts';
 import { openFileSigner } from '../../src/domain/chain/send/file-signer.ts';
+import { createPayers } from '../../src/domain/chain/send/payers.ts';
+import type { SendingContext } from '../../src/domain/chain/send/sending-context.ts';
 import type { ListenerContext } from '../../src/domain/chain/sync/listener-context.ts';
 import { initChain } from '../../src/main/init-chain.ts';
 import { relayOutbox } from '../../src/platform/outbox-relay.ts';
@@ -32,7 +34,7 @@ export type Running = { stop(): Promise<void>; ended: Promise<void> };
 /** The real chain with API, outbox relay and mint worker in this process. The listener is started by the test. */
 export type ChainWorld = {
   ctx: TestContext;
-  chainCtx: ChainContext;
+  chainCtx: SendingContext;
   listenerCtx: ListenerContext;
   chain: TestChain;
   /** The node that everything of ours asks. */
@@ -59,7 +61,8 @@ export async function createChainWorld(env: Record<string, string> = {}): Promis
   await initChain({ rpcUrl: chain.rpcUrl, programId: LOCAL_PROGRAM_ID, signer });
   const rpc: Rpc = createRpc({ ...ctx, urls: [proxy.url] });
   const { app: db, relay, listener } = ctx.database;
-  const chainCtx: ChainContext = { ...ctx, db, relay, rpc, signer, programId: LOCAL_PROGRAM_ID };
+  const signing = { ...ctx, db, relay, rpc, signer, programId: LOCAL_PROGRAM_ID };
+  const chainCtx: SendingContext = { ...signing, payers: await createPayers(signing) };
   const listenerCtx: ListenerContext = { ...ctx, db: listener, rpc, programId: LOCAL_PROGRAM_ID };
   const chainReader = createChainReader(rpc, LOCAL_PROGRAM_ID);
   const app = createApp({ ...ctx, chain: chainReader });

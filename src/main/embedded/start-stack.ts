@@ -7,6 +7,7 @@ import { createChainReader } from '../../domain/chain/read/chain-reader.ts';
 import { createRpc } from '../../domain/chain/rpc/rpc.ts';
 import { fundedKeys } from '../../domain/chain/send/chain-context.ts';
 import { openFileSigner } from '../../domain/chain/send/file-signer.ts';
+import { createPayers } from '../../domain/chain/send/payers.ts';
 import { recoverFromReset } from '../../domain/chain/sync/recover-from-reset.ts';
 import { createProvider } from '../../domain/payments/create-provider.ts';
 import { topology } from '../../messages.ts';
@@ -179,11 +180,13 @@ async function setUp(options: Options, closers: Closers, stopping: AbortControll
 
   const payments = createProvider({ ...services, db });
   const sendMail = createMailer({ from: config.MAIL_FROM, folder: config.MAIL_FOLDER as string });
+  const signing = { ...services, db, relay, rpc, signer, programId };
+  const sending = { ...signing, payers: await createPayers(signing) };
   starting.throwIfAborted();
   const { signal } = stopping;
   const running = Promise.all([
     runBackground({ ...services, db, relay, spare, pulse, bus, payments, sendMail }, signal),
-    runMintWorker({ ...services, db, relay, bus, rpc, signer, programId }, signal),
+    runMintWorker({ ...sending, bus }, signal),
     runListener(
       { ...services, db: listenerDb, rpc, programId },
       { wsUrl: chain.wsUrl, signal, newChain: true },

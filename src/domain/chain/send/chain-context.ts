@@ -18,11 +18,6 @@ export type ChainContext = Pick<
 
 const FIRST_PAYERS = 4;
 
-/** Payers take turns, so that transactions do not queue behind one account. */
-export function payerFor(id: string): KeyRef {
-  return firstRentRecipient(id);
-}
-
 /** Who gets the rents of an event that was made when there were four payers and the hash of an id chose among them. */
 export function firstRentRecipient(eventId: string): KeyRef {
   const hash = [...eventId].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) >>> 0, 0);

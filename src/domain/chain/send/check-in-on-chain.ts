@@ -1,14 +1,14 @@
 import { toAddress } from '../../../../programs-client/addresses.ts';
 import { checkIn } from '../../../../programs-client/instructions/check-in.ts';
 import type { TenantId } from '../../../platform/ids.ts';
-import type { ChainContext } from './chain-context.ts';
 import { draftOfInstruction } from './draft-of-instruction.ts';
 import { findTicketOnChain } from './find-ticket-on-chain.ts';
+import type { SendingContext } from './sending-context.ts';
 import { submitTransaction } from './submit-transactions.ts';
 
 /** Marks a ticket as used on the chain too, after the gate admitted it: from then on it cannot be sold as unused. */
 export async function checkInOnChain(
-  ctx: ChainContext,
+  ctx: SendingContext,
   input: { tenantId: TenantId; ticketId: string },
 ): Promise<void> {
   const { tenantId, ticketId } = input;

@@ -21,10 +21,25 @@ export type Draft = {
   subjects: readonly Subject[];
   /** Sign beside the payer. */
   signers: readonly KeyRef[];
-  /** The message that all sign. `units` is given when a simulation said what it takes. */
-  write(payer: Address, blockhash: string, units?: number): Uint8Array;
+  /** The most compute units that it needs, as far as is known without a simulation. */
+  units: number;
+  /** Bytes of each account that it makes, for whose rent somebody has to have the money. */
+  accounts: readonly number[];
+  /** The message that all sign. */
+  write(terms: Terms): Uint8Array;
   /** Ask a node first whether it would run: for what failed before. */
   careful?: boolean;
+};
+
+/** What is decided when a draft is signed. */
+export type Terms = {
+  payer: Address;
+  /** In base58. */
+  blockhash: string;
+  /** What a simulation said that it takes; else the draft knows. */
+  units?: number | undefined;
+  /** In micro-lamports a unit; 0 for none. */
+  unitPrice: number;
 };
 
 /** `superfluous`: another transaction for a subject is alive, or the subject needs none any more. */
@@ -34,10 +49,13 @@ export type SignedDraft = Pick<Draft, 'purpose' | 'subjects'> & {
   draft: Draft;
   raw: Uint8Array;
   signature: string;
+  payer: Address;
+  /** What it costs at most. */
+  lamports: bigint;
 };
 
 /**
- * SQL that must be true when the bytes are kept, and commits with them. Returns the subjects that still need a
+ * SQL that must be true when the bytes are kept, and commits with them. Returns those of `wanted` that still need a
  * transaction; their rows are locked, so that nobody else makes one.
  */
-export type Claim = (tx: TenantTx, now: Date) => Promise<ReadonlySet<string>>;
+export type Claim = (tx: TenantTx, now: Date, wanted: ReadonlySet<string>) => Promise<ReadonlySet<string>>;

@@ -10,11 +10,12 @@ import { type TenantId, uuidBytes } from '../../../platform/ids.ts';
 import { waitFor } from '../../../platform/retry.ts';
 import { type TenantTx, withTenant } from '../../../platform/tenant-tx.ts';
 import { findEvent } from '../../events/queries.ts';
-import { type ChainContext, organizerKey } from './chain-context.ts';
+import { organizerKey } from './chain-context.ts';
 import { draftOfInstruction } from './draft-of-instruction.ts';
 import { type EventTerms, findEventTerms, giveEventTerms } from './event-terms.ts';
 import { resaleRules } from './face-value.ts';
 import { notNow } from './not-now.ts';
+import type { SendingContext } from './sending-context.ts';
 import { ProgramRefusal, submitTransaction } from './submit-transactions.ts';
 
 export type EventOnChain = EventTerms & { organizer: Address; event: Address };
@@ -34,7 +35,7 @@ const policies: Record<string, TransferPolicy> = {
  * @throws DomainError unavailable while they are on their way
  */
 export async function ensureEvent(
-  ctx: ChainContext,
+  ctx: SendingContext,
   tenantId: TenantId,
   eventId: string,
 ): Promise<EventOnChain> {
@@ -47,7 +48,7 @@ export async function ensureEvent(
   return registerEvent(ctx, tenantId, eventId, { organizer, event });
 }
 
-async function ensureOrganizer(ctx: ChainContext, tenantId: TenantId, organizer: Address): Promise<void> {
+async function ensureOrganizer(ctx: SendingContext, tenantId: TenantId, organizer: Address): Promise<void> {
   const authority = toAddress(await ctx.signer.address(organizerKey(tenantId)));
   const row = await withTenant(ctx.db, tenantId, (tx) =>
     tx
@@ -90,7 +91,7 @@ async function ensureOrganizer(ctx: ChainContext, tenantId: TenantId, organizer:
 }
 
 async function registerEvent(
-  ctx: ChainContext,
+  ctx: SendingContext,
   tenantId: TenantId,
   eventId: string,
   accounts: { organizer: Address; event: Address },
@@ -146,7 +147,7 @@ async function registerEvent(
 
 /** Lets the event on chain hold one more ticket than place `index`, after the capacity grew or places were used up. */
 export async function growEvent(
-  ctx: ChainContext,
+  ctx: SendingContext,
   tenantId: TenantId,
   eventId: string,
   accounts: EventOnChain,
@@ -192,7 +193,11 @@ export async function growEvent(
 }
 
 /** Runs `make` unless the account is there, then waits until it is. */
-async function ensureAccount(ctx: ChainContext, address: Address, make: () => Promise<void>): Promise<void> {
+async function ensureAccount(
+  ctx: SendingContext,
+  address: Address,
+  make: () => Promise<void>,
+): Promise<void> {
   const exists = async (): Promise<boolean> => {
     const { value } = await ctx.rpc.ask((node) => node.getAccounts([address], { commitment: 'confirmed' }));
     return value[0]?.owner === ctx.programId;

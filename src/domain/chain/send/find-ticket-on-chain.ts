@@ -2,9 +2,9 @@ import { decodeTicket, type TicketAccount } from '../../../../programs-client/ac
 import type { TenantId } from '../../../platform/ids.ts';
 import { withTenant } from '../../../platform/tenant-tx.ts';
 import { findTicket } from '../../tickets/queries.ts';
-import type { ChainContext } from './chain-context.ts';
 import { type EventOnChain, ensureEvent } from './ensure-event.ts';
 import { notNow } from './not-now.ts';
+import type { SendingContext } from './sending-context.ts';
 
 export type TicketOnChain = EventOnChain & { index: number; account: TicketAccount };
 
@@ -13,7 +13,7 @@ export type TicketOnChain = EventOnChain & { index: number; account: TicketAccou
  * @throws DomainError unavailable while its mint is on the way, or when a node does not show what was seen before
  */
 export async function findTicketOnChain(
-  ctx: ChainContext,
+  ctx: SendingContext,
   tenantId: TenantId,
   ticketId: string,
 ): Promise<TicketOnChain | undefined> {

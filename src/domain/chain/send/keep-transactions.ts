@@ -1,20 +1,21 @@
 import { sql } from 'kysely';
 import { newId, type TenantId } from '../../../platform/ids.ts';
 import { type TenantTx, withTenant } from '../../../platform/tenant-tx.ts';
-import type { ChainContext } from './chain-context.ts';
 import type { Claim, SignedDraft, Subject } from './draft.ts';
+import type { SendingContext } from './sending-context.ts';
 
 /** How soon the tracker looks for the first time: by then the listener has seen what went well. */
 const FIRST_LOOK_MS = 3_000;
 
-type Row = { id: string; subject: Subject; signed: SignedDraft };
+/** The cost of a transaction stands in the row of its first subject. */
+type Row = { id: string; subject: Subject; signed: SignedDraft; lamports: bigint };
 
 /**
  * Keeps signed transactions, all in one statement: one row for each subject. Those of which a subject needs none any
  * more, or has one alive, are left out. Returns the others, which may be sent now.
  */
 export async function keepTransactions(
-  ctx: Pick<ChainContext, 'db' | 'clock'>,
+  ctx: Pick<SendingContext, 'db' | 'clock' | 'payers'>,
   tenantId: TenantId,
   signed: readonly SignedDraft[],
   lastValidBlockHeight: number,
@@ -23,12 +24,19 @@ export async function keepTransactions(
   if (signed.length === 0) return [];
   const now = ctx.clock.now();
   return withTenant(ctx.db, tenantId, async (tx) => {
-    const claimed = await claim?.(tx, now);
+    const affordable = await takeAffordable(ctx, tx, tenantId, signed);
+    const claimed = await claim?.(
+      tx,
+      now,
+      new Set(affordable.flatMap(({ subjects }) => subjects.map(({ id }) => id))),
+    );
     const wanted = claimed
-      ? signed.filter(({ subjects }) => subjects.every(({ id }) => claimed.has(id)))
-      : signed;
+      ? affordable.filter(({ subjects }) => subjects.every(({ id }) => claimed.has(id)))
+      : affordable;
     const rows = wanted.flatMap((one) =>
-      one.subjects.map((subject): Row => ({ id: newId(), subject, signed: one })),
+      one.subjects.map(
+        (subject, at): Row => ({ id: newId(), subject, signed: one, lamports: at === 0 ? one.lamports : 0n }),
+      ),
     );
     if (rows.length === 0) return [];
     const attempts = await countAttempts(tx, tenantId, rows);
@@ -38,8 +46,28 @@ export async function keepTransactions(
     // Half of a transaction cannot be kept: its other ticket is somebody else's now, and it goes with another.
     const halves = rest.flatMap(({ subjects }) => subjects.filter(({ id }) => inserted.has(id)));
     if (halves.length > 0) throw new Error('a transaction of two was claimed by half');
+    if (kept.length > 0) await ctx.payers.afford(tx, tenantId, sum(kept));
     return kept;
   });
+}
+
+/** As many, in their order, as the tenant may still spend within this hour. @throws DomainError unavailable for none */
+async function takeAffordable(
+  ctx: Pick<SendingContext, 'payers'>,
+  tx: TenantTx,
+  tenantId: TenantId,
+  signed: readonly SignedDraft[],
+): Promise<readonly SignedDraft[]> {
+  const left = await ctx.payers.left(tx, tenantId);
+  if (sum(signed) <= left) return signed;
+  const some = signed.filter((_, at) => sum(signed.slice(0, at + 1)) <= left);
+  // Says who waits, and for what.
+  if (some.length === 0) await ctx.payers.afford(tx, tenantId, sum(signed.slice(0, 1)));
+  return some;
+}
+
+function sum(signed: readonly SignedDraft[]): bigint {
+  return signed.reduce((total, { lamports }) => total + lamports, 0n);
 }
 
 async function insert(
@@ -53,9 +81,9 @@ async function insert(
   const firstLook = new Date(now.getTime() + FIRST_LOOK_MS);
   const inserted = await sql<{ subject_id: string }>`
     insert into pending_transactions (tenant_id, id, purpose, subject_id, ticket_id, attempt, status, tx_signature, raw,
-      last_valid_block_height, prepared_at, next_check_at)
+      last_valid_block_height, prepared_at, next_check_at, payer, lamports)
     select ${tenantId}::uuid, id, purpose, subject_id, ticket_id, attempt, 'prepared', tx_signature, raw,
-      ${lastValidBlockHeight}::bigint, ${now}::timestamptz, ${firstLook}::timestamptz
+      ${lastValidBlockHeight}::bigint, ${now}::timestamptz, ${firstLook}::timestamptz, payer, lamports
     from unnest(
       ${rows.map(({ id }) => id)}::uuid[],
       ${rows.map(({ signed }) => signed.purpose)}::text[],
@@ -63,8 +91,10 @@ async function insert(
       ${rows.map(({ subject }) => subject.ticketId ?? null)}::uuid[],
       ${rows.map(({ subject }) => (attempts.get(subject.id) ?? 0) + 1)}::integer[],
       ${rows.map(({ signed }) => signed.signature)}::text[],
-      ${rows.map(({ signed }) => Buffer.from(signed.raw))}::bytea[]
-    ) as one(id, purpose, subject_id, ticket_id, attempt, tx_signature, raw)
+      ${rows.map(({ signed }) => Buffer.from(signed.raw))}::bytea[],
+      ${rows.map(({ signed }) => signed.payer)}::text[],
+      ${rows.map(({ lamports }) => lamports)}::bigint[]
+    ) as one(id, purpose, subject_id, ticket_id, attempt, tx_signature, raw, payer, lamports)
     on conflict do nothing
     returning subject_id`.execute(tx);
   return inserted.rows.map(({ subject_id }) => subject_id);

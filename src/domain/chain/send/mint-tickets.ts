@@ -1,13 +1,12 @@
 import { sql } from 'kysely';
 import type { TenantId } from '../../../platform/ids.ts';
-import type { TenantTx } from '../../../platform/tenant-tx.ts';
-import type { ChainContext } from './chain-context.ts';
 import type { Failure } from './classify-failure.ts';
 import type { Claim } from './draft.ts';
 import { type EventOnChain, ensureEvent, growEvent } from './ensure-event.ts';
 import { givePlaces, MINTABLE, type Place } from './give-places.ts';
 import { parkJob } from './park-job.ts';
 import { resolveTakenPlace } from './resolve-taken-place.ts';
+import type { SendingContext } from './sending-context.ts';
 import { refusalOf, submitTransactions } from './submit-transactions.ts';
 import { writeMints } from './write-mints.ts';
 
@@ -19,7 +18,7 @@ import { writeMints } from './write-mints.ts';
  * @throws DomainError unavailable when the chain does not answer
  */
 export async function mintTickets(
-  ctx: ChainContext,
+  ctx: SendingContext,
   input: { tenantId: TenantId; eventId: string; ticketIds: readonly string[] },
 ): Promise<Map<string, Error>> {
   const { tenantId, eventId, ticketIds } = input;
@@ -33,7 +32,7 @@ export async function mintTickets(
 type EventAt = { tenantId: TenantId; eventId: string; accounts: EventOnChain };
 
 async function mintPlaces(
-  ctx: ChainContext,
+  ctx: SendingContext,
   at: EventAt,
   places: readonly Place[],
 ): Promise<Map<string, Error>> {
@@ -60,8 +59,8 @@ async function mintPlaces(
 
 /** A ticket is on its way from the moment its bytes are kept; until then a refund or another worker may come first. */
 function claimTickets(tenantId: TenantId, places: readonly { ticketId: string }[]): Claim {
-  return async (tx: TenantTx, now: Date) => {
-    const ids = places.map(({ ticketId }) => ticketId);
+  return async (tx, now, wanted) => {
+    const ids = places.map(({ ticketId }) => ticketId).filter((id) => wanted.has(id));
     const { rows } = await sql<{ id: string }>`
       select t.id from tickets t
       where t.tenant_id = ${tenantId} and t.id = any(${ids}::uuid[])
@@ -81,7 +80,7 @@ function claimTickets(tenantId: TenantId, places: readonly { ticketId: string }[
 
 /** What could not be sent with care is parked, gets out of another ticket's way, or waits: then the reason. */
 async function settle(
-  ctx: ChainContext,
+  ctx: SendingContext,
   { tenantId, eventId, accounts }: EventAt,
   { ticketId, index }: Place,
   outcome: Failure,

@@ -25,13 +25,13 @@ export type PayerState = {
 /** Who pays for what is sent: rent and fees of all tenants, out of a few keys that the treasury refills. */
 export type Payers = {
   /**
-   * The payer with the fewest transactions under way that has the money for this one; counted as under way until
-   * `release`, or until its blockhash has died. Any payer may pay for anything: the recipient of rents is the event's own.
+   * The payer with the fewest transactions under way that has the money for this one; counted as under way for some
+   * seconds, or until `release`. Any payer may pay for anything: the recipient of rents is the event's own.
    * @param lamports what the transaction costs at most
    * @throws DomainError unavailable when none has so much: not now, and never a reason to park
    */
   choose(lamports: bigint): Payer;
-  /** A transaction that this payer pays for has ended, in whatever way. */
+  /** A transaction that this payer was to pay for is not sent after all. */
   release(address: string): void;
   /**
    * Counts `lamports` against what the tenant may spend within the hour. Last in the transaction that keeps the bytes.
@@ -53,8 +53,11 @@ const LAMPORTS_PER_SOL = 1_000_000_000;
 const LOOK_EVERY_MS = 3_000;
 /** Prices change with the protocol and with the crowd, not from one look to the next. */
 const PRICES_EVERY_MS = 15_000;
-/** After 150 slots of 400 ms a blockhash is dead, and some more until that is known. */
-const LEASE_MS = 90_000;
+/**
+ * For so long a transaction counts as under way: by then it has landed and is in the balance, or was lost. One that is
+ * sent again and lands later than that may find no money, which is not now, and not never.
+ */
+const LEASE_MS = 20_000;
 /** Until the chain has told: what it asked when this was written. */
 const FIRST_PRICES: Prices = { perByte: 6_960n, unitPrice: 0 };
 /** How often the log is told of one tenant that waits. */

@@ -15,4 +15,7 @@ export type Pending = {
   raw: Buffer;
   lastValid: bigint;
   missed: number;
+  preparedAt: Date;
+  /** What was counted for it; the other row of a shared transaction has none. */
+  lamports: bigint;
 };

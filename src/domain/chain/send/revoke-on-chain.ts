@@ -2,9 +2,10 @@ import { toAddress } from '../../../../programs-client/addresses.ts';
 import type { RevokeReason } from '../../../../programs-client/event-rules.ts';
 import { revoke } from '../../../../programs-client/instructions/revoke.ts';
 import type { TenantId } from '../../../platform/ids.ts';
-import { type ChainContext, organizerKey } from './chain-context.ts';
+import { organizerKey } from './chain-context.ts';
 import { draftOfInstruction } from './draft-of-instruction.ts';
 import { findTicketOnChain } from './find-ticket-on-chain.ts';
+import type { SendingContext } from './sending-context.ts';
 import { submitTransaction } from './submit-transactions.ts';
 
 const reasons: Record<string, RevokeReason> = {
@@ -15,7 +16,7 @@ const reasons: Record<string, RevokeReason> = {
 
 /** Burns the NFT of a revoked ticket. Its tombstone stays, so the place can never be minted again. */
 export async function revokeOnChain(
-  ctx: ChainContext,
+  ctx: SendingContext,
   input: { tenantId: TenantId; ticketId: string; reason: string },
 ): Promise<void> {
   const { tenantId, ticketId } = input;

@@ -1,13 +1,14 @@
 import bs58 from 'bs58';
-import { toAddress } from '../../../../programs-client/addresses.ts';
 import { attachSignatures } from '../../../../programs-client/send.ts';
 import type { TenantId } from '../../../platform/ids.ts';
-import { type ChainContext, payerFor } from './chain-context.ts';
+
 import { classifyFailure, type Failure } from './classify-failure.ts';
 import type { Claim, Draft, DraftOutcome, SignedDraft } from './draft.ts';
 import { keepTransactions } from './keep-transactions.ts';
 import { notNow } from './not-now.ts';
 import { sendKept } from './send-kept.ts';
+import type { SendingContext } from './sending-context.ts';
+import { costOf } from './transaction-cost.ts';
 
 /** Headroom over what the simulation used. */
 const COMPUTE_MARGIN = 1.2;
@@ -18,7 +19,7 @@ const COMPUTE_MARGIN = 1.2;
  * @throws DomainError unavailable when the chain does not answer
  */
 export async function submitTransactions(
-  ctx: ChainContext,
+  ctx: SendingContext,
   tenantId: TenantId,
   drafts: readonly Draft[],
   claim?: Claim,
@@ -29,6 +30,7 @@ export async function submitTransactions(
   );
   const good = signed.filter((one): one is SignedDraft => 'raw' in one);
   const kept = await keepTransactions(ctx, tenantId, good, latest.lastValidBlockHeight, claim);
+  for (const one of good) if (!kept.includes(one)) ctx.payers.release(one.payer);
   for (const { purpose, subjects } of kept)
     ctx.metrics.transactions.inc({ purpose, step: 'prepared' }, subjects.length);
   const purposes = new Set(kept.map(({ purpose }) => purpose));
@@ -44,7 +46,7 @@ export async function submitTransactions(
 
 /** A single one. @throws DomainError unavailable when it could not run for now, ProgramRefusal when never */
 export async function submitTransaction(
-  ctx: ChainContext,
+  ctx: SendingContext,
   tenantId: TenantId,
   draft: Draft,
   claim?: Claim,
@@ -69,24 +71,39 @@ export function refusalOf({ kind, code }: Failure): Error {
   return kind === 'never' ? new ProgramRefusal(code) : notNow(code);
 }
 
-async function sign(ctx: ChainContext, draft: Draft, blockhash: string): Promise<SignedDraft | Failure> {
-  const payerKey = payerFor(draft.subjects[0]?.id ?? '');
-  const payer = toAddress(await ctx.signer.address(payerKey));
-  const keys = [payerKey, ...draft.signers];
-  const signers = await Promise.all(keys.map((key) => ctx.signer.address(key)));
-  let units: number | undefined;
-  if (draft.careful) {
-    const simulated = await simulate(ctx, draft.write(payer, blockhash, MOST_UNITS), signers);
-    if (typeof simulated === 'object') return simulated;
-    units = Math.ceil(simulated * COMPUTE_MARGIN);
+async function sign(ctx: SendingContext, draft: Draft, blockhash: string): Promise<SignedDraft | Failure> {
+  const prices = ctx.payers.prices();
+  const { unitPrice } = prices;
+  const lamports = costOf(
+    { accounts: draft.accounts, signatures: 1 + draft.signers.length, units: draft.units },
+    prices,
+  );
+  const { key: payerKey, address: payer } = ctx.payers.choose(lamports);
+  try {
+    const keys = [payerKey, ...draft.signers];
+    const signers = await Promise.all(keys.map((key) => ctx.signer.address(key)));
+    let units: number | undefined;
+    if (draft.careful) {
+      const message = draft.write({ payer, blockhash, unitPrice, units: MOST_UNITS });
+      const simulated = await simulate(ctx, message, signers);
+      if (typeof simulated === 'object') {
+        ctx.payers.release(payer);
+        return simulated;
+      }
+      units = Math.ceil(simulated * COMPUTE_MARGIN);
+    }
+    const message = draft.write({ payer, blockhash, unitPrice, units });
+    const signatures: Record<string, Uint8Array> = {};
+    for (const [i, key] of keys.entries())
+      signatures[signers[i] as string] = await ctx.signer.sign(key, message);
+    const raw = attachSignatures(message, signatures);
+    const signature = bs58.encode(signatures[payer] as Uint8Array);
+    const { purpose, subjects } = draft;
+    return { draft, purpose, subjects, raw, signature, payer, lamports };
+  } catch (error) {
+    ctx.payers.release(payer);
+    throw error;
   }
-  const message = draft.write(payer, blockhash, units);
-  const signatures: Record<string, Uint8Array> = {};
-  for (const [i, key] of keys.entries())
-    signatures[signers[i] as string] = await ctx.signer.sign(key, message);
-  const raw = attachSignatures(message, signatures);
-  const { purpose, subjects } = draft;
-  return { draft, purpose, subjects, raw, signature: bs58.encode(signatures[payer] as Uint8Array) };
 }
 
 /** What cannot be written at all, no program will take: a text or a number that does not fit its field. */
@@ -100,7 +117,7 @@ const MOST_UNITS = 1_400_000;
 
 /** The units that it takes, or why it would fail. */
 async function simulate(
-  ctx: ChainContext,
+  ctx: SendingContext,
   message: Uint8Array,
   signers: readonly string[],
 ): Promise<number | Failure> {

@@ -10,6 +10,7 @@ import type { Pending } from './pending.ts';
 import { proveExpiry } from './prove-expiry.ts';
 import { refuseTransaction } from './refuse-transaction.ts';
 import { sendKept } from './send-kept.ts';
+import { giveBack } from './spend.ts';
 import { messageToStartOver } from './start-over.ts';
 
 const BATCH = 1_024;
@@ -100,6 +101,8 @@ async function expire(ctx: ChainContext, tenantId: TenantId, expired: readonly P
     const ended: Pending[] = [];
     for (const pending of expired)
       if (await endTransaction(tx, pending, 'expired', null)) ended.push(pending);
+    for (const { lamports, preparedAt } of ended)
+      if (lamports > 0n) await giveBack(tx, tenantId, { lamports, keptAt: preparedAt });
     const mints = ended.filter(({ purpose }) => purpose === 'mint');
     for (const [eventId, own] of Map.groupBy(mints, (one) => one.eventId)) {
       const ticketIds = own.flatMap(({ ticketId }) => ticketId ?? []);
@@ -175,6 +178,8 @@ async function readRows(ctx: ChainContext, tenantId: TenantId, ids: string[]): P
         'p.raw',
         'p.last_valid_block_height as lastValid',
         'p.missed',
+        'p.prepared_at as preparedAt',
+        'p.lamports',
       ])
       .where('p.tenant_id', '=', tenantId)
       .where(sql<boolean>`p.id = any(${ids}::uuid[])`)

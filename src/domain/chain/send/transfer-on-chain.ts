@@ -7,15 +7,16 @@ import { findEvent } from '../../events/queries.ts';
 import { findTicket, lockTicket, type TicketRow } from '../../tickets/queries.ts';
 import { lockTransfer, type TransferRow } from '../../transfers/queries.ts';
 import { openCustodialWallet } from '../../wallets/open-custodial-wallet.ts';
-import { type ChainContext, organizerKey } from './chain-context.ts';
+import { organizerKey } from './chain-context.ts';
 import { draftOfInstruction } from './draft-of-instruction.ts';
 import { findTicketOnChain } from './find-ticket-on-chain.ts';
 import { notNow } from './not-now.ts';
+import type { SendingContext } from './sending-context.ts';
 import { ProgramRefusal, submitTransaction } from './submit-transactions.ts';
 
 /** Sends an accepted transfer of a ticket in a custodial wallet; the listener completes it when the chain has it. */
 export async function transferOnChain(
-  ctx: ChainContext,
+  ctx: SendingContext,
   input: { tenantId: TenantId; transferId: string },
 ): Promise<void> {
   const { tenantId, transferId } = input;
@@ -94,7 +95,7 @@ async function claimTicket(
 
 /** Frees the ticket for another try. */
 export async function failTransfer(
-  ctx: ChainContext,
+  ctx: Pick<SendingContext, 'db' | 'clock'>,
   tenantId: TenantId,
   id: string,
   reason: string,
@@ -110,7 +111,7 @@ export async function failTransfer(
   );
 }
 
-async function prepare(ctx: ChainContext, tenantId: TenantId, transferId: string) {
+async function prepare(ctx: SendingContext, tenantId: TenantId, transferId: string) {
   return withTenant(ctx.db, tenantId, async (tx) => {
     const transfer = await lockTransfer(tx, tenantId, transferId);
     if (transfer?.status !== 'requested') return undefined;
@@ -122,7 +123,7 @@ async function prepare(ctx: ChainContext, tenantId: TenantId, transferId: string
 }
 
 async function resolveReceiver(
-  ctx: ChainContext,
+  ctx: SendingContext,
   tx: TenantTx,
   tenantId: TenantId,
   transfer: TransferRow,

@@ -4,6 +4,7 @@ import {
   type MintMessageInput,
   type MintOfMessage,
 } from '../../../../programs-client/build-mint-message.ts';
+import { computeLimit } from '../../../../programs-client/compute-limits.ts';
 import { mintAddress, ticketAddress } from '../../../../programs-client/pdas.ts';
 import { MAX_TRANSACTION_BYTES } from '../../../../programs-client/send.ts';
 import { type TenantId, uuidBytes } from '../../../platform/ids.ts';
@@ -13,6 +14,7 @@ import type { Draft } from './draft.ts';
 import type { EventOnChain } from './ensure-event.ts';
 import { faceValueOf } from './face-value.ts';
 import type { Place } from './give-places.ts';
+import { mintAccounts } from './transaction-cost.ts';
 
 /**
  * The transactions that mint tickets of one event: two in each where they fit, as a transaction costs a node about as
@@ -35,14 +37,17 @@ export async function writeMints(
     subjects: group.map(({ place }) => ({ id: place.ticketId, ticketId: place.ticketId })),
     signers: [organizerKey(tenantId)],
     careful: group.some(({ place }) => place.failed),
-    write(payer, blockhash, units) {
-      const mints = group.map(({ mint }) => mint);
+    units: computeLimit(
+      group.map(({ place }) => ({ instruction: 'mint_ticket', attributes: place.seat ? 4 : 3 }) as const),
+      2,
+    ),
+    accounts: group.flatMap(({ mint }) => mintAccounts(mint)),
+    write({ payer, blockhash, units, unitPrice }) {
       const written = buildMintMessage({
         ...base,
-        payer,
-        blockhash,
-        mints,
-        ...(units ? { computeUnitLimit: units } : {}),
+        ...{ payer, blockhash, mints: group.map(({ mint }) => mint) },
+        ...(units === undefined ? {} : { computeUnitLimit: units }),
+        ...(unitPrice > 0 ? { computeUnitPrice: BigInt(unitPrice) } : {}),
       });
       if (!written) throw new RangeError('the texts of a ticket do not fit into a transaction');
       return written.message;
