@@ -1,85 +1,65 @@
-import { finalizeTransactions } from '../src/domain/chain/sync/finalize-transactions.ts';
+import { WrongGenesis } from '../src/domain/chain/rpc/rpc.ts';
 import type { ListenerContext } from '../src/domain/chain/sync/listener-context.ts';
-import { recordTransaction } from '../src/domain/chain/sync/record-transaction.ts';
 import { beat } from '../src/platform/heartbeat.ts';
-import { periodic } from '../src/platform/periodic.ts';
+import { lead } from '../src/platform/lead.ts';
 import { sleep } from '../src/platform/retry.ts';
-import type { Cursor } from './backfill.ts';
-import { type Cluster, openCluster, saveCursor } from './cluster.ts';
-import { follow } from './follow.ts';
-import { subscribe } from './subscribe.ts';
+import { WrongChain } from './cluster.ts';
+import { followChain } from './follow-chain.ts';
+import { createProgress } from './progress.ts';
 
 export type ListenerOptions = {
   wsUrl: string;
   signal: AbortSignal;
   newChain?: boolean;
   finalizeEveryMs?: number;
+  /** How often the leader proves that it is there, and the others ask. */
+  leadEveryMs?: number;
 };
 
+const RETRY_MS = 1_000;
+
 /**
- * The listener: follows the chain, records, and makes final, until `signal`. A transaction that cannot be recorded is
- * tried again before any later one, so nothing is ever skipped.
+ * The listener, until `signal`. Of several processes one works, and the others stand by. Whatever is away, it waits and
+ * tries again; only another chain ends it.
+ * @throws WrongChain, WrongGenesis
  */
 export async function runListener(ctx: ListenerContext, options: ListenerOptions): Promise<void> {
-  const { wsUrl, signal, newChain = false, finalizeEveryMs = 1_000 } = options;
-  const { log, programId } = ctx;
-  const cluster = await openCluster(ctx, { newChain });
-  const hints = subscribe({ url: wsUrl, programId, log, signal });
-  /** Applied, and not yet known to be final; the oldest first. */
-  const applied: Cursor[] = [];
-  let syncedSlot = 0;
+  const { signal, leadEveryMs } = options;
+  const progress = createProgress();
+  const ending = new AbortController();
+  const running = AbortSignal.any([signal, ending.signal]);
+  const standby = (): void => {
+    progress.standsBy();
+    ctx.metrics.listenerLeads.set(0);
+  };
 
-  async function run(): Promise<void> {
-    for await (const followed of follow(ctx, cluster, hints, signal)) {
-      if (followed.kind === 'caught_up') {
-        syncedSlot = followed.slot;
-        ctx.metrics.listenerSlot.set({ commitment: 'confirmed' }, followed.slot);
-        continue;
-      }
-      if (followed.kind === 'transaction') await untilRecorded(ctx, followed.transaction, signal);
-      if (signal.aborted) return;
-      applied.push(followed.cursor);
-    }
-  }
-
-  await Promise.all([
-    run(),
-    periodic('finality', { everyMs: finalizeEveryMs, log, signal }, async () => {
-      await finalizeTransactions(ctx, cluster.id);
-      await moveCursor(ctx, cluster, applied);
-    }),
-    beat('listener', {
-      ...ctx,
-      signal,
-      details: () => ({ slot: hints.slot(), lagSlots: Math.max(0, hints.slot() - syncedSlot) }),
-    }),
-  ]);
-}
-
-async function untilRecorded(
-  ctx: ListenerContext,
-  transaction: Parameters<typeof recordTransaction>[1],
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
+  async function whileLeading(held: AbortSignal): Promise<void> {
+    progress.leads();
+    ctx.metrics.listenerLeads.set(1);
     try {
-      return await recordTransaction(ctx, transaction);
-    } catch (error) {
-      ctx.log.error(
-        { signature: transaction.signature, err: error },
-        'cannot record a transaction, trying again',
-      );
-      await sleep(1_000, signal);
+      let newChain = options.newChain ?? false;
+      while (!held.aborted) {
+        try {
+          await followChain(
+            ctx,
+            { ...options, newChain, progress, onOpened: () => (newChain = false) },
+            held,
+          );
+        } catch (error) {
+          if (error instanceof WrongChain || error instanceof WrongGenesis) throw error;
+          if (!held.aborted) ctx.log.warn({ err: (error as Error).message }, 'cannot follow the chain yet');
+          await sleep(RETRY_MS, held);
+        }
+      }
+    } finally {
+      standby();
     }
   }
-}
 
-async function moveCursor(ctx: ListenerContext, cluster: Cluster, applied: Cursor[]): Promise<void> {
-  if (applied.length === 0) return;
-  const finalized = await ctx.rpc.ask((node) => node.getSlot('finalized'));
-  ctx.metrics.listenerSlot.set({ commitment: 'finalized' }, finalized);
-  const last = applied.findLastIndex((cursor) => cursor.slot <= finalized);
-  if (last < 0) return;
-  const [cursor] = applied.splice(0, last + 1).slice(-1);
-  if (cursor) await saveCursor(ctx, cluster, cursor);
+  const lock = {
+    ...{ db: ctx.db, log: ctx.log, signal: running, onStandby: standby },
+    ...(leadEveryMs === undefined ? {} : { beatMs: leadEveryMs }),
+  };
+  const leading = lead(`listener ${ctx.programId}`, lock, whileLeading).finally(() => ending.abort());
+  await Promise.all([leading, beat('listener', { ...ctx, signal: running, details: progress.details })]);
 }

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Clock } from './clock.ts';
 import type { Db } from './db.ts';
 import { STALE_AFTER_MS } from './heartbeat.ts';
@@ -19,6 +20,8 @@ export async function readListenerState(ctx: { db: Db; clock: Clock }): Promise<
       .selectFrom('worker_heartbeats')
       .select(['beat_at', 'details'])
       .where('worker', '=', 'listener')
+      // Those that stand by say nothing of the chain.
+      .where(sql<boolean>`details ? 'lagSlots'`)
       .orderBy('beat_at', 'desc')
       .limit(1)
       .executeTakeFirst(),

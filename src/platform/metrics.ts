@@ -70,6 +70,98 @@ export function createMetrics() {
       labelNames: ['commitment'] as const,
       registers,
     }),
+    saleToMinted: new Histogram({
+      name: 'tessera_sale_to_minted_seconds',
+      help: 'Time from a paid order to its ticket seen on the chain',
+      buckets: [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_800, 3_600, 21_600],
+      registers,
+    }),
+    chainQuarantined: new Counter({
+      name: 'tessera_chain_quarantined_total',
+      help: 'Transactions put aside because they could not be fetched, read or recorded',
+      registers,
+    }),
+    chainDrift: new Counter({
+      name: 'tessera_chain_drift_total',
+      help: 'Tickets whose copy did not say what the chain says, by kind',
+      labelNames: ['kind'] as const,
+      registers,
+    }),
+    chainForks: new Counter({
+      name: 'tessera_chain_forked_transactions_total',
+      help: 'Confirmed transactions that a fork took back',
+      registers,
+    }),
+    listenerLag: new Gauge({
+      name: 'tessera_listener_lag_slots',
+      help: 'Slots between what the chain has and what was applied',
+      registers,
+    }),
+    listenerLagSeconds: new Gauge({
+      name: 'tessera_listener_lag_seconds',
+      help: 'Seconds since everything there was had been applied',
+      registers,
+    }),
+    listenerLeads: new Gauge({
+      name: 'tessera_listener_leads',
+      help: '1 in the listener that works, 0 in one that stands by',
+      registers,
+    }),
+    chainBacklog: new Gauge({
+      name: 'tessera_chain_backlog_tickets',
+      help: 'Tickets that are sold and not on the chain yet; parked ones among them',
+      labelNames: ['state'] as const,
+      registers,
+    }),
+    chainBacklogAge: new Gauge({
+      name: 'tessera_chain_backlog_age_seconds',
+      help: 'Age of the oldest ticket that waits for the chain and is not parked',
+      registers,
+    }),
+    chainPending: new Gauge({
+      name: 'tessera_chain_pending_transactions',
+      help: 'Our transactions by how far they are',
+      labelNames: ['status'] as const,
+      registers,
+    }),
+    chainPendingAge: new Gauge({
+      name: 'tessera_chain_pending_age_seconds',
+      help: 'Age of the oldest of our transactions that is not confirmed',
+      registers,
+    }),
+    chainAttempts: new Gauge({
+      name: 'tessera_chain_attempts',
+      help: 'The highest attempt among our transactions that are not confirmed',
+      registers,
+    }),
+    chainQuarantine: new Gauge({
+      name: 'tessera_chain_quarantine',
+      help: 'Transactions that were put aside: those that are tried again, and those given up',
+      labelNames: ['state'] as const,
+      registers,
+    }),
+    chainOrphans: new Gauge({
+      name: 'tessera_chain_orphans',
+      help: 'Entries of the last day that a fork took back',
+      registers,
+    }),
+    chainAudit: new Gauge({
+      name: 'tessera_chain_audit',
+      help: 'What the last audit found, in tickets, by kind',
+      labelNames: ['kind'] as const,
+      registers,
+    }),
+    chainAuditAge: new Gauge({
+      name: 'tessera_chain_audit_age_seconds',
+      help: 'Time since the last audit ended',
+      registers,
+    }),
+    chainNode: new Gauge({
+      name: 'tessera_chain_node_well',
+      help: '1 for a node that answers, 0 for one that rests or serves another chain',
+      labelNames: ['node'] as const,
+      registers,
+    }),
     circuitOpen: new Gauge({
       name: 'tessera_circuit_open',
       help: '1 while the circuit to a service is open',

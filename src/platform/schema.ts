@@ -87,6 +87,11 @@ export interface CapacityDrift {
 }
 
 export interface ChainClusters {
+  /**
+   * What the last comparison of all tickets with their accounts found, in numbers.
+   */
+  audit: Json | null;
+  audited_at: Date | null;
   cursor_signature: string | null;
   cursor_slot: bigint | null;
   ended_at: Date | null;
@@ -124,6 +129,21 @@ export interface ChainOrganizers {
   authority: string;
   registered_at: Date | null;
   tenant_id: string;
+}
+
+export interface ChainQuarantine {
+  block_time: Date | null;
+  cluster_id: string;
+  first_seen_at: Generated<Date>;
+  last_seen_at: Generated<Date>;
+  /**
+   * By the clock of the database; null once it was given up, until somebody asks for it again.
+   */
+  next_try_at: Generated<Date | null>;
+  reason: string;
+  signature: string;
+  slot: bigint;
+  tries: Generated<number>;
 }
 
 export interface ChainSpending {
@@ -776,6 +796,7 @@ export interface DB {
   chain_clusters: ChainClusters;
   chain_events: ChainEvents;
   chain_organizers: ChainOrganizers;
+  chain_quarantine: ChainQuarantine;
   chain_spending: ChainSpending;
   event_statistics: EventStatistics;
   event_ticket_transactions: EventTicketTransactions;

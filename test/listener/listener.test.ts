@@ -258,19 +258,41 @@ describe('a chain that is not ours', () => {
   });
 
   it('stops the listener with a sentence, and changes nothing', async () => {
-    const [cluster] = await query('select cursor_signature from chain_clusters where ended_at is null');
-    await query('update chain_clusters set cursor_signature = $1 where ended_at is null', [unknownSignature]);
     const [before] = await query('select count(*)::integer as count from blockchain_sync');
-    await expect(world.startListener().ended).rejects.toThrow(WrongChain);
+    const restore = forget({ accounts: true });
+    await expect(world.startListener().ended).rejects.toThrow(
+      /does not know the transaction .* and none of \d+ accounts that were there: this is another chain/,
+    );
+    restore();
     const [after] = await query('select count(*)::integer as count from blockchain_sync');
     expect(after.count).toBe(before.count);
-    await query('update chain_clusters set cursor_signature = $1 where ended_at is null', [
-      cluster.cursor_signature,
-    ]);
+  });
+
+  it('is told by its genesis hash too', async () => {
+    const [cluster] = await query('select id, genesis_hash from chain_clusters where ended_at is null');
+    const rename = (hash: string) =>
+      query('update chain_clusters set genesis_hash = $2 where id = $1', [cluster.id, hash]);
+    await rename('another');
+    await expect(world.startListener().ended).rejects.toThrow(WrongChain);
+    await rename(cluster.genesis_hash);
+  });
+
+  it('is still ours when only its history was forgotten: tickets are healed from their accounts', async () => {
+    const id = await mintedTicket();
+    await world.until('the mint to be final', async () => {
+      const { chain_account: account } = await ticketRow(id);
+      return (await world.connection.getAccountInfo(new PublicKey(account), 'finalized')) !== null;
+    });
+    const restore = forget({ accounts: false });
+    const listener = world.startListener();
+    const healed = await untilActive(id);
+    expect(healed).toMatchObject({ chain_version: 1, blockchain_sync_status: 'finalized' });
+    expect(await entriesOf(id)).toMatchObject([{ kind: 'audit', outcome: 'corrected' }]);
+    await listener.stop();
+    restore();
   });
 
   it('is followed from its beginning when the operator says so', async () => {
-    await query('update chain_clusters set cursor_signature = $1 where ended_at is null', [unknownSignature]);
     const listener = world.startListener({ newChain: true });
     await mintedTicket().then(untilActive);
     const clusters = await query('select ended_at from chain_clusters order by started_at');
@@ -280,7 +302,18 @@ describe('a chain that is not ours', () => {
   });
 });
 
-const unknownSignature = '5'.repeat(87);
+/** The nodes know of no transaction before now, and perhaps of no account. */
+function forget({ accounts }: { accounts: boolean }): () => void {
+  return world.proxy.fault(({ method, params = [] }) => {
+    const nothing = (one: unknown) => ({
+      result: { context: { slot: 1_000_000 }, value: (one as unknown[]).map(() => null) },
+    });
+    if (method === 'getSignaturesForAddress') return { result: [] };
+    if (method === 'getSignatureStatuses') return nothing(params[0]);
+    if (method === 'getMultipleAccounts' && accounts) return nothing(params[0]);
+    return undefined;
+  });
+}
 
 /** Links a fresh wallet to `user` by a signed challenge. */
 async function linkWallet(

@@ -105,7 +105,7 @@ export async function createChainWorld(env: Record<string, string> = {}): Promis
       run((signal) =>
         runListener(
           { ...listenerCtx, ...overrides },
-          { wsUrl: chain.wsUrl, signal, newChain, finalizeEveryMs: 100 },
+          { wsUrl: chain.wsUrl, signal, newChain, finalizeEveryMs: 100, leadEveryMs: 200 },
         ),
       ),
     async until(what, probe) {

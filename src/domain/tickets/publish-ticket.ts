@@ -19,13 +19,26 @@ export async function publishTicket(
 
 /** The same for whoever holds the committed row already. */
 export async function cacheTicket(ctx: Pick<AppContext, 'cache'>, row: TicketRow): Promise<TicketView> {
-  const ticket = showTicket(row);
-  const tenantId = row.tenant_id as TenantId;
-  const key = tenantKey(tenantId, 'ticket', row.id);
+  await cacheTickets(ctx, row.tenant_id as TenantId, [row]);
+  return showTicket(row);
+}
+
+/** The same for many; the lists of `formerUsers`, who had them before, are forgotten too. */
+export async function cacheTickets(
+  ctx: Pick<AppContext, 'cache'>,
+  tenantId: TenantId,
+  rows: readonly TicketRow[],
+  formerUsers: readonly string[] = [],
+): Promise<void> {
+  const users = new Set([...rows.map((row) => row.user_id), ...formerUsers]);
+  if (users.size === 0) return;
   await Promise.all([
-    // Two writers after two commits: the later state stays.
-    ctx.cache.setNewer(key, JSON.stringify(ticket), BigInt(row.updated_at.getTime()), TTL_SECONDS),
-    ctx.cache.delete(tenantKey(tenantId, 'event_tickets', row.user_id)),
+    ...rows.map((row) => {
+      // Two writers after two commits: the later state stays.
+      const version = BigInt(row.updated_at.getTime());
+      const key = tenantKey(tenantId, 'ticket', row.id);
+      return ctx.cache.setNewer(key, JSON.stringify(showTicket(row)), version, TTL_SECONDS);
+    }),
+    ctx.cache.delete(...[...users].map((user) => tenantKey(tenantId, 'event_tickets', user))),
   ]);
-  return ticket;
 }

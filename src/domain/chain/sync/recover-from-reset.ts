@@ -1,11 +1,12 @@
+import { sql } from 'kysely';
 import type { AppContext } from '../../../context.ts';
 import type { Db } from '../../../platform/db.ts';
 import { type TenantId, toTenantId } from '../../../platform/ids.ts';
 import { enqueue } from '../../../platform/outbox.ts';
 import { withSystem, withTenant } from '../../../platform/tenant-tx.ts';
-import { stepTicket } from '../../tickets/step-ticket.ts';
+import { moveTickets } from '../../tickets/move-tickets.ts';
 import type { Rpc } from '../rpc/rpc.ts';
-import { updateCopy } from './apply-state.ts';
+import { forgetOnChain } from './follow-ticket.ts';
 
 type RecoveryContext = Pick<AppContext, 'db' | 'clock'> & { relay: Db; rpc: Rpc; programId: string };
 
@@ -93,36 +94,29 @@ async function remintMissing(ctx: RecoveryContext, tenantId: TenantId): Promise<
     ctx,
     onChain.map((row) => row.chain_account as string),
   );
-  for (const account of missing) {
-    await withTenant(ctx.db, tenantId, async (tx) => {
-      const ticket = await tx
-        .selectFrom('tickets')
-        .selectAll()
-        .where('tenant_id', '=', tenantId)
-        .where('chain_account', '=', account)
-        .forNoKeyUpdate()
-        .executeTakeFirstOrThrow();
-      const copy = {
-        nft_mint: null,
-        owner_wallet: null,
-        owner_slot: null,
-        chain_version: null,
-        blockchain_sync_status: 'none',
-      };
-      if (ticket.status !== 'active') await updateCopy(tx, tenantId, now, ticket.id, copy);
-      else
-        await stepTicket(
-          tx,
-          tenantId,
-          now,
-          ticket,
-          { to: 'minting', actor: 'chain:reset', reason: 'chain_reset' },
-          copy,
-        );
-      const body = { eventId: ticket.event_id, ticketIds: [ticket.id] };
-      await enqueue(tx, now, [{ kind: 'ticket.mint', body }]);
-    });
-  }
+  if (missing.length === 0) return 0;
+  await withTenant(ctx.db, tenantId, async (tx) => {
+    const tickets = await tx
+      .selectFrom('tickets')
+      .selectAll()
+      .where('tenant_id', '=', tenantId)
+      .where(sql<boolean>`chain_account = any(${missing}::text[])`)
+      .orderBy('id')
+      .forNoKeyUpdate()
+      .execute();
+    const forgotten = tickets.map((ticket) => forgetOnChain(ticket, 'chain_reset'));
+    await moveTickets(
+      tx,
+      tenantId,
+      now,
+      forgotten.flatMap(({ rows }) => rows),
+    );
+    await enqueue(
+      tx,
+      now,
+      forgotten.flatMap(({ messages }) => messages),
+    );
+  });
   return missing.length;
 }
 
