@@ -27,7 +27,7 @@ export async function moveTickets(
         id uuid, status text, status_actor text, status_reason text, version integer, user_id text, holder_name text,
         owner_epoch integer, nft_mint text, chain_version integer, owner_wallet text, owner_slot bigint,
         blockchain_sync_status text)
-      where t.tenant_id = ${tenantId} and t.id = n.id`.execute(tx);
+      where t.tenant_id = ${tenantId} and t.id = any(${wave.map(({ id }) => id)}::uuid[]) and t.id = n.id`.execute(tx);
     if (updated.numAffectedRows !== BigInt(wave.length))
       throw new DomainError('conflict', 'ticket_changed', 'A ticket is gone.', { retryAfter: 1 });
   }
