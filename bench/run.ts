@@ -3,6 +3,7 @@ import { background } from './benches/background.ts';
 import { collapse } from './benches/collapse.ts';
 import { growth } from './benches/growth.ts';
 import { idempotencyTax } from './benches/idempotency-tax.ts';
+import { listener } from './benches/listener.ts';
 import { mintBuild } from './benches/mint-build.ts';
 import { mintPipeline } from './benches/mint-pipeline.ts';
 import { mintSign } from './benches/mint-sign.ts';

@@ -1,8 +1,8 @@
-import { createPublicKey, verify } from 'node:crypto';
-import { VersionedTransaction } from '@solana/web3.js';
-import bs58 from 'bs58';
 import { type Address, toAddress } from '../programs-client/addresses.ts';
 import { decodeEntries } from '../programs-client/decode-entries.ts';
+import type { Entry } from '../programs-client/entries.ts';
+import { readBase64Transaction } from '../programs-client/read-base64-transaction.ts';
+import { verifyTransaction } from '../programs-client/verify-transaction.ts';
 import type { ListedSignature, Node, ShownTransaction } from '../src/domain/chain/rpc/node.ts';
 import type { Rpc } from '../src/domain/chain/rpc/rpc.ts';
 import { RpcRefusal } from '../src/domain/chain/rpc/rpc-error.ts';
@@ -93,26 +93,11 @@ function readShown(programId: string, listed: readonly ListedSignature[], shown:
  * node can withhold, but it cannot make up a holder's signature.
  * @throws Error when it cannot be read, or is not what was signed
  */
-function readEntries(programId: Address, signature: string, shown: ShownTransaction) {
-  const transaction = VersionedTransaction.deserialize(Buffer.from(shown.transaction[0], 'base64'));
-  const entries = decodeEntries(programId, { meta: shown.meta, transaction });
-  if (entries.length > 0) verifySigned(transaction, signature);
+function readEntries(programId: Address, signature: string, shown: ShownTransaction): Entry[] {
+  const transaction = readBase64Transaction(shown);
+  const entries = decodeEntries(programId, transaction);
+  if (entries.length === 0) return entries;
+  const [first] = verifyTransaction(transaction.raw).signatures;
+  if (first !== signature) throw new Error('the node shows another transaction than was asked for');
   return entries;
-}
-
-const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex');
-
-/** @throws Error when the transaction is another one than was asked for, or its signers did not sign this */
-function verifySigned({ signatures, message }: VersionedTransaction, asked: string): void {
-  const [first] = signatures;
-  if (!first || bs58.encode(first) !== asked) throw new Error('the node shows another transaction');
-  const bytes = message.serialize();
-  for (let at = 0; at < message.header.numRequiredSignatures; at++) {
-    const signer = message.staticAccountKeys[at]?.toBytes();
-    const signature = signatures[at];
-    const key =
-      signer && createPublicKey({ key: Buffer.concat([SPKI_ED25519, signer]), format: 'der', type: 'spki' });
-    if (!key || !signature || !verify(null, bytes, key, signature))
-      throw new Error('the node shows a transaction that its signers did not sign');
-  }
 }

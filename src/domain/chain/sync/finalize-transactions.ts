@@ -178,6 +178,7 @@ async function settle(ctx: ListenerContext, where: Where, final: readonly Provis
 function finalOf(ticket: TicketRow): TicketRow {
   const copy = { ...ticket, blockchain_sync_status: 'finalized' };
   if (ticket.status !== 'transferred') return copy;
+  // Only where an earlier release left a ticket.
   const step = { status: 'active', status_actor: 'chain:listener', status_reason: 'final' };
   return { ...copy, ...step, version: ticket.version + 1 };
 }

@@ -1,16 +1,19 @@
 import type { Message } from '../../../messages.ts';
+import { chainSteps } from '../../tickets/chain-steps.ts';
 import type { TicketRow } from '../../tickets/queries.ts';
-import { canStep, isLive, type TicketStatus } from '../../tickets/ticket-state.ts';
+import { isLive, type TicketStatus } from '../../tickets/ticket-state.ts';
 import type { ChainState } from './chain-state.ts';
 
 export type Owner = { userId: string; name: string };
+
+export type Cause = { signature: string } | { reason: string };
 
 /** What the chain said of a ticket, once. */
 export type Sight = {
   state: ChainState;
   mint: string;
-  /** Why: the transaction's signature, or what made us look. */
-  reason: string;
+  /** The transaction that brought it there, or what made us look at the account. */
+  cause: Cause;
   /** Nothing can take it back: it was read from a finalized account. */
   final: boolean;
 };
@@ -31,7 +34,7 @@ const ACTOR = 'chain:listener';
  * @param ownerOf whose a wallet is; asked only when the ticket changed hands
  */
 export function followTicket(ticket: TicketRow, sight: Sight, ownerOf: (wallet: string) => Owner): Followed {
-  const { state, mint, reason, final } = sight;
+  const { state, mint, cause, final } = sight;
   const minted = ticket.chain_version === null;
   const moved = !minted && ticket.owner_wallet !== state.owner;
   const owner = moved ? ownerOf(state.owner) : undefined;
@@ -44,12 +47,8 @@ export function followTicket(ticket: TicketRow, sight: Sight, ownerOf: (wallet: 
     blockchain_sync_status: final ? 'finalized' : 'provisional',
     ...(owner ? { user_id: owner.userId, holder_name: owner.name, owner_epoch: ticket.owner_epoch + 1 } : {}),
   };
-  const rows = walk(
-    ticket,
-    copy,
-    stepsTo(ticket.status as TicketStatus, { state, minted, moved, final }),
-    reason,
-  );
+  const sighting = { status: state.status, fresh: minted, moved };
+  const rows = walk(ticket, copy, chainSteps(ticket.status as TicketStatus, sighting), cause);
   return { rows, messages: tell(ticket, sight, { minted, owner }), moved, minted };
 }
 
@@ -68,7 +67,7 @@ export function forgetOnChain(ticket: TicketRow, reason: string): Followed {
     status === 'active' ? ['minting'] : status === 'transferred' ? ['active', 'minting'] : [];
   const body = { eventId: ticket.event_id, ticketIds: [ticket.id] };
   return {
-    rows: walk(ticket, blank, steps, reason),
+    rows: walk(ticket, blank, steps, { reason }),
     messages: isLive(status) ? [{ kind: 'ticket.mint', body }] : [],
     moved: false,
     minted: false,
@@ -76,49 +75,31 @@ export function forgetOnChain(ticket: TicketRow, reason: string): Followed {
 }
 
 /** One state per step; what is known of the chain comes with the last. */
-function walk(ticket: TicketRow, copy: TicketRow, steps: TicketStatus[], reason: string): TicketRow[] {
+function walk(ticket: TicketRow, copy: TicketRow, steps: TicketStatus[], cause: Cause): TicketRow[] {
   if (steps.length === 0) return [copy];
-  return steps.map((status, at) => {
-    const last = at === steps.length - 1;
-    return {
-      ...(last ? copy : ticket),
-      status,
-      status_actor: ACTOR,
-      status_reason: last ? reason : null,
-      version: ticket.version + at + 1,
-    };
-  });
-}
-
-/** No step when the ticket stays where it is in the database and only its copy of the chain moves on. */
-function stepsTo(
-  from: TicketStatus,
-  { state, minted, moved, final }: { state: ChainState; minted: boolean; moved: boolean; final: boolean },
-): TicketStatus[] {
-  const wanted: TicketStatus | undefined =
-    state.status === 'revoked'
-      ? 'revoked'
-      : minted || (final && from === 'transferred')
-        ? 'active'
-        : moved && !final
-          ? 'transferred'
-          : undefined;
-  if (wanted === undefined || wanted === from) return [];
-  if (canStep(from, wanted)) return [wanted];
-  return from === 'sold' && canStep('minting', wanted) ? ['minting', wanted] : [];
+  return steps.map((status, at) => ({
+    ...(at === steps.length - 1 ? copy : ticket),
+    status,
+    status_actor: ACTOR,
+    status_reason: 'reason' in cause ? cause.reason : null,
+    status_signature: 'signature' in cause ? cause.signature : null,
+    status_gate: null,
+    version: ticket.version + at + 1,
+  }));
 }
 
 function tell(
   ticket: TicketRow,
-  { state, mint, reason }: Sight,
+  { state, mint, cause }: Sight,
   { minted, owner }: { minted: boolean; owner: Owner | undefined },
 ): Message[] {
   const { id: ticketId, event_id: eventId, user_id: userId, owner_wallet: fromWallet } = ticket;
+  const signature = 'signature' in cause ? cause.signature : cause.reason;
   const messages: Message[] = [];
   if (minted)
     messages.push({
       kind: 'ticket.minted',
-      body: { ticketId, eventId, userId, mint, owner: state.owner, signature: reason },
+      body: { ticketId, eventId, userId, mint, owner: state.owner, signature },
     });
   messages.push(...catchUp(ticket, state, minted));
   if (owner && fromWallet)
@@ -126,7 +107,7 @@ function tell(
       kind: 'ticket.transferred',
       body: {
         ...{ ticketId, eventId, fromUserId: userId, toUserId: owner.userId },
-        ...{ fromWallet, toWallet: state.owner, signature: reason },
+        ...{ fromWallet, toWallet: state.owner, signature },
       },
     });
   return messages;

@@ -85,7 +85,12 @@ export function planBatch(
       plan.notes.push({ ...note, outcome: 'already_known' });
       continue;
     }
-    const sight = { state: found.state, mint: entry.mint, reason: seen.signature, final: false };
+    const sight = {
+      state: found.state,
+      mint: entry.mint,
+      cause: { signature: seen.signature },
+      final: false,
+    };
     const { rows, messages, moved, minted } = followTicket(ticket, sight, ownerOf(ticket.id));
     plan.notes.push({ ...note, outcome: found.corrected ? 'corrected' : 'applied' });
     plan.rows.push(...rows);

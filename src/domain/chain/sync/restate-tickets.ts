@@ -69,7 +69,7 @@ export async function restateTickets(
     const found = states.get(ticket.id) ?? 'unknown';
     if (found === 'unknown') return [];
     if (found === 'absent') return [{ ticket, followed: forgetOnChain(ticket, reason) }];
-    const sight = { ...found, reason, final: true };
+    const sight = { ...found, cause: { reason }, final: true };
     return [{ ticket, followed: followTicket(ticket, sight, ownerOf(ticket.id)) }];
   });
   const rows = changed.flatMap(({ followed }) => followed.rows);
