@@ -13,6 +13,9 @@ export type ProcessName =
   | 'create-tenant'
   | 'drift'
   | 'parked'
+  | 'chain-status'
+  | 'chain-audit'
+  | 'chain-retry'
   | 'up';
 
 const url = (schemes: string[]) =>
@@ -146,6 +149,9 @@ const required: Record<ProcessName, (keyof Config)[]> = {
   'create-tenant': ['DATABASE_URL'],
   drift: ['DATABASE_URL', 'DATABASE_RELAY_URL'],
   parked: ['DATABASE_URL', 'DATABASE_RELAY_URL'],
+  'chain-status': ['DATABASE_LISTENER_URL', 'CHAIN_RPC_URL', 'CHAIN_PROGRAM_ID'],
+  'chain-audit': ['DATABASE_LISTENER_URL', 'CHAIN_RPC_URL', 'CHAIN_PROGRAM_ID'],
+  'chain-retry': ['DATABASE_LISTENER_URL'],
   up: [],
 };
 

@@ -258,6 +258,7 @@ const tasks: Record<Role, Record<string, string>> = {
     chain_events: 'select',
     pending_transactions: 'select',
     blockchain_sync: 'select',
+    tickets: 'select',
   },
 };
 

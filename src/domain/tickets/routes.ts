@@ -5,7 +5,7 @@ import { customers, everybody, staff } from '../../platform/http/callers.ts';
 import { createRouter } from '../../platform/http/router.ts';
 import { answer, body, idempotencyHeader, idOf, pageOf, problems } from '../../platform/http/shapes.ts';
 import type { CodeKeyRing } from './code-keys.ts';
-import { getTicket } from './get-ticket.ts';
+import { getTicketDetail } from './get-ticket.ts';
 import { listTickets } from './list-tickets.ts';
 import { makeCode } from './make-code.ts';
 import { readHistory } from './read-history.ts';
@@ -38,6 +38,8 @@ const get = createRoute({
   'x-roles': customers,
   request: { params: idOf('ticketId') },
   responses: { 200: answer(shapes.ticketShape, 'The ticket'), ...problems(400, 401, 404, 429) },
+  request: { params: idParam },
+  responses: { 200: answer(shapes.ticketDetailShape, 'The ticket'), ...problems(400, 401, 404, 429) },
 });
 const history = createRoute({
   method: 'get',
@@ -96,7 +98,7 @@ const revoke = createRoute({
 export function ticketRoutes(ctx: AppContext, keys: CodeKeyRing) {
   return createRouter()
     .openapi(list, async (c) => c.json(await listTickets(ctx, c.get('actor'), c.req.valid('query')), 200))
-    .openapi(get, async (c) => c.json(await getTicket(ctx, c.get('actor'), c.req.valid('param')), 200))
+    .openapi(get, async (c) => c.json(await getTicketDetail(ctx, c.get('actor'), c.req.valid('param')), 200))
     .openapi(history, async (c) => c.json(await readHistory(ctx, c.get('actor'), c.req.valid('param')), 200))
     .openapi(code, async (c) => {
       const made = await makeCode(ctx, keys, c.get('actor'), c.req.valid('param'));

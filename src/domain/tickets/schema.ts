@@ -28,6 +28,16 @@ export const ticketShape = z
   .openapi('Ticket');
 export type TicketView = z.output<typeof ticketShape>;
 
+export const ticketDetailShape = ticketShape
+  .extend({
+    mintsAhead: z.int().nullable().openapi({
+      description:
+        'While the ticket is sold or minting: how many of the organiser’s tickets were sold before it and wait for the chain, counted up to 1000; afterwards null',
+    }),
+  })
+  .openapi('TicketDetail');
+export type TicketDetail = z.output<typeof ticketDetailShape>;
+
 export const ticketFilter = z.strictObject({
   ...pageQuery,
   userId: text(128, 1).optional(),
