@@ -45,7 +45,7 @@ export type ChainWorld = {
   connection: Connection;
   tenant: TestTenant;
   startWorker(): Running;
-  startListener(options?: { newChain?: boolean; ctx?: Partial<ListenerContext> }): Running;
+  startListener(options?: { newChain?: boolean; wsUrl?: string; ctx?: Partial<ListenerContext> }): Running;
   until<T>(what: string, probe: () => Promise<T | undefined | null | false>): Promise<T>;
   close(): Promise<void>;
 };
@@ -101,11 +101,11 @@ export async function createChainWorld(env: Record<string, string> = {}): Promis
           runMintWorker({ ...chainCtx, bus: ctx.bus }, signal),
         ]),
       ),
-    startListener: ({ newChain = false, ctx: overrides = {} } = {}) =>
+    startListener: ({ newChain = false, wsUrl = chain.wsUrl, ctx: overrides = {} } = {}) =>
       run((signal) =>
         runListener(
           { ...listenerCtx, ...overrides },
-          { wsUrl: chain.wsUrl, signal, newChain, finalizeEveryMs: 100, leadEveryMs: 200 },
+          { wsUrl, signal, newChain, finalizeEveryMs: 100, leadEveryMs: 200 },
         ),
       ),
     async until(what, probe) {

@@ -2,8 +2,17 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 type Request = { id: unknown; method: string; params?: unknown[] };
-/** What a fault makes of a request: an answer of its own, a broken connection, or nothing unusual. */
-type Fault = (request: Request) => { result: unknown } | 'break' | undefined;
+/**
+ * What a fault makes of a request: an answer or a refusal of its own, a change of what the node answers, a broken
+ * connection, or nothing unusual.
+ */
+type Fault = (request: Request) =>
+  | { result: unknown }
+  | { error: { code: number; message: string } }
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the node answers
+  | { change: (result: any) => unknown }
+  | 'break'
+  | undefined;
 
 export type RpcProxy = {
   url: string;
@@ -24,15 +33,17 @@ export async function startRpcProxy(target: string): Promise<RpcProxy> {
     const body = Buffer.concat(chunks).toString('utf8');
     const call = JSON.parse(body) as Request;
     asked.push(call.method);
+    let change = (result: unknown): unknown => result;
     for (const fault of faults) {
       const effect = fault(call);
       if (effect === 'break') {
         request.socket.destroy();
         return;
       }
-      if (effect) {
+      if (effect && 'change' in effect) change = effect.change;
+      else if (effect) {
         response.setHeader('content-type', 'application/json');
-        response.end(JSON.stringify({ jsonrpc: '2.0', id: call.id, result: effect.result }));
+        response.end(JSON.stringify({ jsonrpc: '2.0', id: call.id, ...effect }));
         return;
       }
     }
@@ -43,7 +54,9 @@ export async function startRpcProxy(target: string): Promise<RpcProxy> {
     });
     response.statusCode = answer.status;
     response.setHeader('content-type', 'application/json');
-    response.end(await answer.text());
+    const answered = (await answer.json()) as { result?: unknown };
+    if ('result' in answered) answered.result = change(answered.result);
+    response.end(JSON.stringify(answered));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
