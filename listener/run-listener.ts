@@ -61,5 +61,19 @@ export async function runListener(ctx: ListenerContext, options: ListenerOptions
     ...(leadEveryMs === undefined ? {} : { beatMs: leadEveryMs }),
   };
   const leading = lead(`listener ${ctx.programId}`, lock, whileLeading).finally(() => ending.abort());
-  await Promise.all([leading, beat('listener', { ...ctx, signal: running, details: progress.details })]);
+  await Promise.all([
+    expectChain(ctx),
+    leading,
+    beat('listener', { ...ctx, signal: running, details: progress.details }),
+  ]);
+}
+
+/** One that stands by must not learn only when it is needed that its nodes are of another chain. */
+async function expectChain(ctx: ListenerContext): Promise<void> {
+  try {
+    await ctx.rpc.genesis();
+  } catch (error) {
+    if (error instanceof WrongGenesis) throw error;
+    ctx.log.warn({ err: (error as Error).message }, 'the chain does not answer yet');
+  }
 }

@@ -66,4 +66,44 @@ export const sabotages: readonly Sabotage[] = [
       name: 'leaves out a ticket that was called off, and mints the one beside it',
     },
   },
+  {
+    name: 'the cursor moves before what it stands for is applied',
+    file: 'listener/follow-chain.ts',
+    from: '      if (!(await applyBatch(ctx, cluster.id, batch, until))) return;',
+    to: '      applied.push(...batch.cursors);\n      if (!(await applyBatch(ctx, cluster.id, batch, until))) return;',
+    test: {
+      file: 'test/listener/faults.test.ts',
+      name: 'does not move past what the database could not take, and nothing is lost',
+    },
+  },
+  {
+    name: 'the socket alone is trusted',
+    file: 'listener/rpc-source.ts',
+    from: 'await hints.next(OVERLAP_EVERY_MS)',
+    to: 'await hints.next(86_400_000)',
+    test: {
+      file: 'test/listener/faults.test.ts',
+      name: 'is found although the socket says nothing at all',
+    },
+  },
+  {
+    name: 'a list of signatures is taken for complete',
+    file: 'listener/rpc-source.ts',
+    from: 'Math.min(finalized, listedUpTo) - OVERLAP_SLOTS',
+    to: 'listedUpTo',
+    test: {
+      file: 'test/listener/faults.test.ts',
+      name: 'is found when the list shows it later, though it looked complete before',
+    },
+  },
+  {
+    name: 'a transaction that cannot be recorded stops the others',
+    file: 'src/domain/chain/sync/record-transactions.ts',
+    from: 'if (isAway(error)) throw error;',
+    to: 'throw error;',
+    test: {
+      file: 'test/listener/faults.test.ts',
+      name: 'does not keep the others of its batch from being recorded',
+    },
+  },
 ];

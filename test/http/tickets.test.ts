@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, createApp } from '../../src/api/app.ts';
-import type { TicketView } from '../../src/domain/tickets/schema.ts';
+import type { TicketDetail, TicketView } from '../../src/domain/tickets/schema.ts';
 import { ticketStatuses } from '../../src/domain/tickets/ticket-state.ts';
 import { buy, changeTicket, openSale, putOnChain } from '../support/samples.ts';
 import {
@@ -63,10 +63,29 @@ describe('GET /tickets/{id}', () => {
       blockchainSyncStatus: 'none',
       createdAt: body.createdAt,
       updatedAt: body.createdAt,
+      mintsAhead: expect.any(Number),
     });
     for (const client of [tenant.support, tenant.organiser, tenant.admin]) {
       expect((await get(id, client)).body).toEqual(body);
     }
+  });
+
+  it('says how many mints are before it while it waits for its own, of its tenant alone', async () => {
+    const other = await createTestTenant(ctx, createApp(ctx), 'a rush elsewhere');
+    await buy(other.alice, (await openSale(other)).type);
+    const queue = await createTestTenant(ctx, createApp(ctx), 'a queue');
+    const { type } = await openSale(queue);
+    const ids: string[] = [];
+    for (let i = 0; i < 3; i++) {
+      ids.push((await buy(queue.alice, type)).tickets[0]?.id ?? '');
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const ahead = async (id = '') =>
+      (await queue.alice.get<{ mintsAhead: number | null }>(`/tickets/${id}`)).body.mintsAhead;
+    expect(await Promise.all(ids.map(ahead))).toEqual([0, 1, 2]);
+    await putOnChain(ctx, ids[0] ?? '');
+    await expect.poll(() => ahead(ids[2])).toBe(1);
+    expect(await ahead(ids[0])).toBeNull();
   });
 
   it('shows where it is on the chain', async () => {
@@ -193,7 +212,8 @@ describe('GET /tickets', () => {
 
   it('shows what the single ticket shows', async () => {
     for (const ticket of (await list('', shop.support)).items) {
-      expect((await get(ticket.id, shop.support)).body).toEqual(ticket);
+      const { body } = await shop.support.get<TicketDetail>(`/tickets/${ticket.id}`);
+      expect(body).toEqual({ ...ticket, mintsAhead: body.mintsAhead });
     }
   });
 });

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { PublicKey } from '@solana/web3.js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createRpc } from '../../src/domain/chain/rpc/rpc.ts';
@@ -206,16 +208,19 @@ describe('what was missed', () => {
     ]);
     listen();
     await untilActive(seen.id);
+    // Longer than the few slots that every fetch looks back.
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect(await ticketRow(hidden.id)).toMatchObject({ status: 'minting' });
     restore();
     await untilActive(hidden.id);
   });
 
   it('is found although the socket says nothing at all', async () => {
-    const proxy = await startRpcProxy(world.chain.rpcUrl);
-    cleanUp.push(() => proxy.close());
-    const listener = world.startListener({ wsUrl: 'ws://127.0.0.1:1' });
-    cleanUp.push(() => listener.stop());
+    // It takes the connection and never says a word.
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    cleanUp.push(() => silent.close());
+    listen({ wsUrl: `ws://127.0.0.1:${(silent.address() as AddressInfo).port}` });
     await untilActive((await mintedTicket()).id);
     await untilActive((await mintedTicket()).id);
   });

@@ -236,6 +236,7 @@ describe('the rights of the system roles are', () => {
   it('for the relay: when something is due, and the queues', async () => {
     expect(await rightsOf('tessera_relay')).toEqual({
       chain_clusters: 'select',
+      chain_quarantine: 'select',
       events: 'select (ends_at, expired_at, id, tenant_id)',
       failed_messages: 'select, update (next_attempt_at)',
       holds: 'select (expires_at, state, tenant_id, ticket_type_id)',
@@ -264,6 +265,7 @@ describe('the rights of the system roles are', () => {
       blockchain_sync: 'insert, select, update',
       chain_clusters: 'insert, select, update',
       chain_events: 'select',
+      chain_quarantine: 'delete, insert, select, update',
       outbox: 'insert',
       pending_transactions: 'select, update',
       schema_migrations: 'select (name)',
