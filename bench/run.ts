@@ -8,7 +8,6 @@ import { mintBuild } from './benches/mint-build.ts';
 import { mintPipeline } from './benches/mint-pipeline.ts';
 import { mintSign } from './benches/mint-sign.ts';
 import { outbox } from './benches/outbox.ts';
-import { listener } from './benches/listener.ts';
 import { purchaseHot } from './benches/purchase-hot.ts';
 import { purchaseHttp } from './benches/purchase-http.ts';
 import { purchaseSpread } from './benches/purchase-spread.ts';

@@ -2,11 +2,12 @@ import { loadConfig } from '../config.ts';
 import { auditChain } from '../domain/chain/sync/audit-chain.ts';
 import { readChainStatus } from '../domain/chain/sync/read-chain-status.ts';
 import { exitOnProblem } from '../process/exit.ts';
+import { findDatabase } from './find-database.ts';
 import { openListenerTools } from './open-listener-tools.ts';
 
 /** `npm run chain:audit`: compares every ticket with its account on the chain, and corrects the copies; exit code 1 when some differed. */
 await exitOnProblem(async () => {
-  const tools = openListenerTools(loadConfig(process.env, 'chain-audit'));
+  const tools = await openListenerTools(loadConfig(await findDatabase(), 'chain-audit'));
   const { ctx } = tools;
   try {
     const { cluster } = await readChainStatus(ctx.db, ctx.programId);

@@ -4,12 +4,13 @@ import { describeChainStatus } from '../domain/chain/sync/describe-chain-status.
 import { readChainStatus } from '../domain/chain/sync/read-chain-status.ts';
 import { readNodes } from '../domain/chain/sync/read-nodes.ts';
 import { exitOnProblem } from '../process/exit.ts';
+import { findDatabase } from './find-database.ts';
 import { openListenerTools } from './open-listener-tools.ts';
 
 /** `npm run chain:status [-- --json]`: how it stands with the chain; exit code 1 when somebody has to look. */
 await exitOnProblem(async () => {
   const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
-  const tools = openListenerTools(loadConfig(process.env, 'chain-status'));
+  const tools = await openListenerTools(loadConfig(await findDatabase(), 'chain-status'));
   const { ctx } = tools;
   try {
     const status = { ...(await readChainStatus(ctx.db, ctx.programId)), ...(await readNodes(ctx.rpc)) };

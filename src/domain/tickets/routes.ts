@@ -37,8 +37,6 @@ const get = createRoute({
   description: 'A holder sees their own.',
   'x-roles': customers,
   request: { params: idOf('ticketId') },
-  responses: { 200: answer(shapes.ticketShape, 'The ticket'), ...problems(400, 401, 404, 429) },
-  request: { params: idParam },
   responses: { 200: answer(shapes.ticketDetailShape, 'The ticket'), ...problems(400, 401, 404, 429) },
 });
 const history = createRoute({
