@@ -3,11 +3,8 @@ import type pg from 'pg';
 /** Tables of the installation, not of a tenant. Whoever adds one here says that it holds no tenant's data. */
 export const systemTables = [
   'chain_clusters',
-<<<<<<< HEAD
   'payer_refills',
-=======
   'chain_quarantine',
->>>>>>> 3fa54d0 (Show how it stands with the chain, with alerts and what to do about them)
   'schema_migrations',
   'stray_messages',
   'ticket_state_rules',
