@@ -16,6 +16,7 @@ export type ProcessName =
   | 'chain-status'
   | 'chain-audit'
   | 'chain-retry'
+  | 'chain-resume'
   | 'up';
 
 const url = (schemes: string[]) =>
@@ -148,6 +149,7 @@ const required: Record<ProcessName, (keyof Config)[]> = {
   'setup-chain': ['CHAIN_RPC_URL', 'CHAIN_PROGRAM_ID', 'SIGNER_KEY_FILE'],
   'create-tenant': ['DATABASE_URL'],
   drift: ['DATABASE_URL', 'DATABASE_RELAY_URL'],
+  'chain-resume': ['DATABASE_URL', 'DATABASE_RELAY_URL'],
   parked: ['DATABASE_URL', 'DATABASE_RELAY_URL'],
   'chain-status': ['DATABASE_LISTENER_URL', 'CHAIN_RPC_URL', 'CHAIN_PROGRAM_ID'],
   'chain-audit': ['DATABASE_LISTENER_URL', 'CHAIN_RPC_URL', 'CHAIN_PROGRAM_ID'],

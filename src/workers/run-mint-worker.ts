@@ -60,7 +60,7 @@ export async function runMintWorker(ctx: SendingContext & { bus: Bus }, signal: 
   );
 
   await Promise.all([
-    beat('mint-worker', { ...ctx, signal }),
+    beat('mint-worker', { ...ctx, signal, details: () => ({ payers: showPayers(ctx) }) }),
     ctx.payers.watch(signal),
     periodic('tracking', { everyMs: 500, log, signal }, async () => {
       await trackTransactions(ctx);
@@ -72,4 +72,9 @@ export async function runMintWorker(ctx: SendingContext & { bus: Bus }, signal: 
       await resumeParked(ctx, { olderThanMs: LOOK_EVERY_MS });
     }),
   ]);
+}
+
+/** For the heartbeat, which is JSON: balances as text. */
+function showPayers({ payers }: SendingContext) {
+  return payers.states().map((payer) => ({ ...payer, balance: payer.balance?.toString() ?? null }));
 }

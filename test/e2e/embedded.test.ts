@@ -165,10 +165,22 @@ describe('npm start', () => {
     expect(await tickets(anotherKey), opened.output).toEqual([]);
     expect(await run('show-drift')).toEqual({ code: 0, output: 'Each of 1 counters equals its rows.\n' });
     expect(await run('migrate')).toEqual({ code: 0, output: 'the database is up to date\n' });
+    const status = await run('show-chain-status', ['--json']);
+    const { cluster, payers, parked } = JSON.parse(status.output);
+    expect([status.code, cluster === null, payers.length, parked], status.output).toEqual([
+      0,
+      false,
+      5,
+      { count: 0, newest: [] },
+    ]);
+    expect((await run('show-chain-status')).output).toContain('All is well.');
+    expect((await run('audit-chain')).output).toMatch(/tickets.*corrected/s);
+    expect(await run('retry-quarantine')).toEqual({ code: 0, output: 'Nothing was given up.\n' });
+    expect(await run('resume-parked')).toEqual({ code: 0, output: 'Nothing is parked.\n' });
     const elsewhere = { DATABASE_URL: 'postgres://tessera_app:x@127.0.0.1:1/x' };
     expect((await run('create-tenant', ['Another'], elsewhere)).output).toContain('does not answer');
     await stop(child);
-    for (const name of ['create-tenant', 'show-drift', 'migrate']) {
+    for (const name of ['create-tenant', 'show-drift', 'migrate', 'resume-parked']) {
       expect(await run(name, ['Another'])).toEqual({
         code: 1,
         output: `No database is named (DATABASE_URL; .env.example has them all), and npm start does not run in ${folder}.\n`,

@@ -267,6 +267,7 @@ describe('the rights of the system roles are', () => {
       chain_events: 'select',
       chain_quarantine: 'delete, insert, select, update',
       outbox: 'insert',
+      parked_jobs: 'select',
       pending_transactions: 'select, update',
       schema_migrations: 'select (name)',
       tenants: 'select (is_active, tenant_id)',

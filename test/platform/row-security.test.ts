@@ -256,6 +256,7 @@ const tasks: Record<Role, Record<string, string>> = {
   tessera_listener: {
     tenants: 'select',
     chain_events: 'select',
+    parked_jobs: 'select',
     pending_transactions: 'select',
     blockchain_sync: 'select',
     tickets: 'select',

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { createMetrics } from '../../src/platform/metrics.ts';
 
 type Rule = { alert: string; expr: string; labels: { severity: string }; annotations: { summary: string } };
-const docs = new URL('../../docs/', import.meta.url).pathname;
+const docs = fileURLToPath(new URL('../../docs/', import.meta.url));
 const rules: Rule[] = parse(await readFile(`${docs}alerts.yaml`, 'utf8')).groups.flatMap(
   (group: { rules: Rule[] }) => group.rules,
 );

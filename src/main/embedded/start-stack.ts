@@ -204,7 +204,10 @@ async function setUp(options: Options, closers: Closers, stopping: AbortControll
   // Up means that all of it works: each worker has said so by then.
   await waitFor(async () => (await fetch(`${url}/health/ready`)).ok, { timeoutMs: READY_MS, signal });
   report('API', `${url}${moved}`);
-  const environment = databaseEnvironment((user) => postgres.url(user, DATABASE));
+  const environment = {
+    ...databaseEnvironment((user) => postgres.url(user, DATABASE)),
+    ...{ CHAIN_RPC_URL: node.rpcUrl, CHAIN_WS_URL: node.wsUrl, CHAIN_PROGRAM_ID: programId },
+  };
   await noteRunning(folder, { pid: process.pid, url, environment });
   return {
     ...{ url, folder, programId, identity, db },

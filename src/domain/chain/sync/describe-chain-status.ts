@@ -9,7 +9,7 @@ export function describeChainStatus(status: ChainStatus & NodeStatus): {
   lines: string[];
   troubles: string[];
 } {
-  const { cluster, chain, nodes, backlog, pending, quarantine, orphans, audit } = status;
+  const { cluster, chain, nodes, backlog, pending, quarantine, orphans, audit, parked, payers } = status;
   const leader = status.listeners.find(({ details }) => !('standby' in details));
   const standbys = status.listeners.filter(({ details }) => 'standby' in details).length;
   const lag = leader?.details as { lagSlots?: number; lagSeconds?: number } | undefined;
@@ -21,6 +21,11 @@ export function describeChainStatus(status: ChainStatus & NodeStatus): {
     line('listener', leader ? `leads, ${standbys} standing by` : `none leads, ${standbys} standing by`),
     line('lag', lag?.lagSlots === undefined ? 'not known' : `${lag.lagSlots} slots, ${lag.lagSeconds} s`),
     line('backlog', `${backlog.waiting} tickets${since(backlog.oldestSeconds)}, ${backlog.parked} parked`),
+    line('parked', `${parked.count} jobs`),
+    ...parked.newest.map(({ purpose, ticketId, reason }) => line('', `${purpose} of ${ticketId}: ${reason}`)),
+    ...payers.map(({ name, address, balance, inFlight, low }) =>
+      line(name, `${address}: ${toSol(balance)}, ${inFlight} under way${low ? ', short of money' : ''}`),
+    ),
     line(
       'transactions',
       `${pending.prepared} prepared, ${pending.submitted} sent${since(pending.oldestSeconds)}, ` +
@@ -42,7 +47,7 @@ export function describeChainStatus(status: ChainStatus & NodeStatus): {
 }
 
 function findTroubles(
-  { chain, nodes, backlog, pending, quarantine, audit }: ChainStatus & NodeStatus,
+  { chain, nodes, backlog, pending, quarantine, audit, parked, payers }: ChainStatus & NodeStatus,
   leads: boolean,
   lag: { lagSeconds?: number } | undefined,
 ): string[] {
@@ -52,7 +57,8 @@ function findTroubles(
     [!leads, 'No listener works.'],
     [(lag?.lagSeconds ?? 0) > LATE.lag, 'The listener lags behind the chain.'],
     [(backlog.oldestSeconds ?? 0) > LATE.backlog, 'A ticket has waited for its mint for long.'],
-    [backlog.parked > 0, `${backlog.parked} mints are parked.`],
+    [parked.count > 0, `${parked.count} jobs are parked; npm run chain:resume asks for them again.`],
+    [payers.some(({ low }) => low), `Short of money: ${listLow(payers)}.`],
     [(pending.oldestSeconds ?? 0) > LATE.pending, 'A transaction was sent long ago and is not confirmed.'],
     [
       quarantine.givenUp > 0,
@@ -63,6 +69,17 @@ function findTroubles(
     [(audit?.ageSeconds ?? 0) > LATE.audit, 'The last audit is old.'],
   ];
   return troubles.filter(([is]) => is).map(([, sentence]) => sentence);
+}
+
+function listLow(payers: ChainStatus['payers']): string {
+  return payers
+    .filter(({ low }) => low)
+    .map(({ name, address }) => `${name} (${address})`)
+    .join(', ');
+}
+
+function toSol(lamports: string | null): string {
+  return lamports === null ? 'not known' : `${(Number(lamports) / 1e9).toFixed(3)} SOL`;
 }
 
 function line(name: string, text: string): string {

@@ -16,6 +16,13 @@ export type ChainStatus = {
   /** The listeners that beat lately: one leads, the others stand by. */
   listeners: { instance: string; ageSeconds: number; details: Record<string, unknown> }[];
   backlog: { waiting: number; parked: number; oldestSeconds: number | null };
+  /** Work that the program refused for good, the newest first. */
+  parked: {
+    count: number;
+    newest: { purpose: string; ticketId: string; reason: string; parkedAt: string }[];
+  };
+  /** Who pays, as the mint workers last saw them; balances in lamports. */
+  payers: { name: string; address: string; balance: string | null; inFlight: number; low: boolean }[];
   pending: {
     prepared: number;
     submitted: number;
@@ -81,6 +88,19 @@ export async function readChainStatus(db: Db, programId: string): Promise<ChainS
       .orderBy('last_seen_at', 'desc')
       .limit(SHOWN)
       .execute();
+    const parked = await tx
+      .selectFrom('parked_jobs')
+      .select(['purpose', 'ticket_id', 'reason', 'parked_at'])
+      .select((eb) => eb.fn.countAll<bigint>().over().as('count'))
+      .orderBy('parked_at', 'desc')
+      .limit(SHOWN)
+      .execute();
+    const worker = await tx
+      .selectFrom('worker_heartbeats')
+      .select('details')
+      .where('worker', '=', 'mint-worker')
+      .orderBy('beat_at', 'desc')
+      .executeTakeFirst();
     const orphans = await sql<{ count: number }>`
       select count(*)::integer as count from blockchain_sync
       where commitment = 'orphaned' and cluster_id = ${cluster?.id ?? null}
@@ -112,6 +132,13 @@ export async function readChainStatus(db: Db, programId: string): Promise<ChainS
         oldestSeconds: sent?.oldest ?? null,
         highestAttempt: sent?.attempt ?? 0,
       },
+      parked: {
+        count: Number(parked[0]?.count ?? 0),
+        newest: parked.map(({ purpose, ticket_id, reason, parked_at }) => ({
+          ...{ purpose, reason, ticketId: ticket_id, parkedAt: parked_at.toISOString() },
+        })),
+      },
+      payers: (worker?.details as Partial<Pick<ChainStatus, 'payers'>> | undefined)?.payers ?? [],
       quarantine: {
         tried: aside?.tried ?? 0,
         givenUp: aside?.given_up ?? 0,
