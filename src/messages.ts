@@ -49,6 +49,14 @@ export const bodies = {
   }),
   /** Work: carry out an accepted transfer on the chain. */
   'ticket.transfer': z.strictObject({ transferId: id, ticketId: id, eventId: id }),
+  /** Staff ordered a transfer of a ticket that is not theirs; `userId` is its holder. */
+  'ticket.transfer_ordered': z.strictObject({
+    transferId: id,
+    ticketId: id,
+    eventId: id,
+    userId: z.string(),
+    reason: z.string(),
+  }),
   /** Work: burn the NFT of a revoked ticket. */
   'ticket.revoke': z.strictObject({ ticketId: id, eventId: id, reason: z.string() }),
   /** Work: mark an admitted ticket as used on the chain. */
@@ -107,6 +115,7 @@ export const topology = {
   notifications: [
     'ticket.purchased',
     'ticket.minted',
+    'ticket.transfer_ordered',
     'ticket.transferred',
     'ticket.revoked',
     'ticket.expired',

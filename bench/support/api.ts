@@ -30,6 +30,8 @@ export async function startApi(databaseUrl: string | undefined): Promise<Api> {
     NODE_ENV: 'test',
     LOG_LEVEL: 'error',
     RATE_LIMIT_PER_MINUTE: '1000000',
+    HOLDS_PER_MINUTE: '1000000',
+    MAX_HELD_PLACES: '10000',
     DATABASE_URL: databaseUrl ?? 'postgres://nobody@127.0.0.1:1/nothing',
     CHAIN_PROGRAM_ID: 'TesseraTicket111111111111111111111111111111',
     QR_MASTER_KEYS: `1:${randomBytes(32).toString('base64')}`,

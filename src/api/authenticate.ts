@@ -54,5 +54,5 @@ function onBehalfOf(actor: Actor, user: string): Actor {
       'On-Behalf-Of must be 1 to 128 visible ASCII characters.',
     );
   }
-  return { ...actor, subject: user, role: 'buyer', scopes: [] };
+  return { ...actor, subject: user, role: 'buyer', scopes: [], keyId: actor.subject };
 }

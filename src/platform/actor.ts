@@ -9,10 +9,21 @@ export type Actor = {
   tenantId: TenantId;
   /** The user for whom this is done; an API key without a user has its own id here. */
   subject: string;
+  /** In lower case; an address that the identity provider vouches for. What somebody typed is never here. */
+  verifiedEmail?: string;
   role: Role;
   via: 'jwt' | 'api_key' | 'worker';
   scopes: readonly string[];
+  /** The API key in whose name this is asked for a user. */
+  keyId?: string;
 };
+
+/** The right to transfer tickets of others, which staff do not have by being staff; admins give it to keys and tokens. */
+export const TRANSFER_FOR_OTHERS = 'transfer_for_others';
+
+export function mayTransferForOthers(actor: Actor): boolean {
+  return actor.role === 'admin' || (isStaff(actor) && actor.scopes.includes(TRANSFER_FOR_OTHERS));
+}
 
 const STAFF: readonly Role[] = ['admin', 'organiser', 'support'];
 
@@ -27,7 +38,10 @@ export function requireRole(actor: Actor, ...allowed: Role[]): void {
   throw new DomainError('forbidden', 'forbidden', `This needs the role ${allowed.join(' or ')}.`);
 }
 
-/** As it is written into histories and logs: `jwt:user_1`. */
-export function actorName(actor: Actor): string {
-  return `${actor.via}:${actor.subject}`;
+/**
+ * As it is written into histories, logs and idempotency rows: `jwt:user_1`, `api_key:{id}`, and `api_key:{id}/user_1` for
+ * a user whom a key names. The key is always in it, so nobody gets another's name by naming them.
+ */
+export function actorName({ via, subject, keyId }: Actor): string {
+  return keyId === undefined ? `${via}:${subject}` : `${via}:${keyId}/${subject}`;
 }

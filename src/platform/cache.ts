@@ -27,6 +27,7 @@ type KeyKind =
   | 'seat_lock'
   | 'reservation'
   | 'rate'
+  | 'holds'
   | 'idempotency';
 
 /** The only way to a key: the tenant comes first, so no tenant can name another's. */

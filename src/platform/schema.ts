@@ -260,6 +260,10 @@ export interface Holds {
    */
   unit_price_minor: bigint;
   user_id: string;
+  /**
+   * In lower case; what the identity provider vouched for when the hold was made, whatever address was typed.
+   */
+  verified_email: string | null;
 }
 
 export interface IdempotencyKeys {
@@ -357,6 +361,10 @@ export interface Orders {
   transaction_id: string;
   updated_at: Date;
   user_id: string;
+  /**
+   * As of holds.
+   */
+  verified_email: string | null;
   version: Generated<number>;
 }
 
@@ -723,6 +731,14 @@ export interface Transfers {
   from_user_id: string;
   from_wallet: string;
   id: string;
+  /**
+   * The staff who gave the ticket away in the place of its holder; null when the holder did.
+   */
+  ordered_by: string | null;
+  /**
+   * What the holder is told; with ordered_by only.
+   */
+  reason: string | null;
   status: string;
   tenant_id: string;
   ticket_id: string;
@@ -758,6 +774,10 @@ export interface WaitingList {
   ticket_type_id: string;
   updated_at: Date;
   user_id: string;
+  /**
+   * As of holds.
+   */
+  verified_email: string | null;
 }
 
 export interface WalletChallenges {

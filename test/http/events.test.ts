@@ -305,7 +305,7 @@ describe('an inactive event', () => {
         key: randomUUID(),
       },
     );
-    expectProblem(answer, 409, 'not_on_sale');
+    expectProblem(answer, 404, 'not_found');
   });
 });
 
@@ -429,7 +429,7 @@ describe('DELETE /events/{id}', () => {
       version: 2,
     });
     const answer = await tenant.alice.post('/tickets/purchase', samplePurchase(type), { key: randomUUID() });
-    expectProblem(answer, 409, 'not_on_sale');
+    expectProblem(answer, 404, 'not_found');
     const { code } = (await tenant.alice.get<{ code: string }>(`/tickets/${ticketId}/qr`)).body;
     const scan = { qr: code, eventId: event.id, nonce: randomUUID() };
     expect((await tenant.scanner.post('/tickets/validate', scan)).body).toMatchObject({ status: 'ok' });

@@ -272,7 +272,6 @@ describe('POST /tickets/purchase', () => {
   });
 
   it.each([
-    ['an inactive event', { event: { isActive: false } }, 'not_on_sale'],
     ['an inactive ticket type', { type: { isActive: false } }, 'not_on_sale'],
     ['a sale that has not begun', { type: { salesStartAt: '2199-01-01T00:00:00Z' } }, 'sales_not_open'],
     ['a sale that is over', { type: { salesEndAt: '2001-01-01T00:00:00Z' } }, 'sales_closed'],

@@ -262,7 +262,7 @@ describe('GET /tickets/{id}/history', () => {
       gate: 'north',
     });
     await tenant.support.post(`/tickets/${id}/revoke`, { reason: 'fraud', note: 'secret' }, { key: 'k' });
-    const { body } = await history(id);
+    const { body } = await history(id, tenant.support);
     expect(
       body.items.map((step) => [
         step.version,
@@ -281,6 +281,8 @@ describe('GET /tickets/{id}/history', () => {
       [5, 'checked_in', 'revoked', 'jwt:sam', 'fraud', null, null],
     ]);
     expect(JSON.stringify(body)).not.toContain('secret');
+    const seen = (await history(id)).body.items.map((step) => step.actor);
+    expect(seen).toEqual(['jwt:alice', 'other', 'other', 'scan', 'other']);
   });
 
   it('is shown to those who see the ticket, and to nobody else', async () => {

@@ -37,16 +37,29 @@ export function testConfig(env: Record<string, string> = {}): Config {
     NODE_ENV: 'test',
     LOG_LEVEL: 'silent',
     RATE_LIMIT_PER_MINUTE: '100000',
+    HOLDS_PER_MINUTE: '100000',
+    MAX_HELD_PLACES: '10000',
     QR_MASTER_KEYS: codeKeys,
   };
   return loadConfig({ ...base, CHAIN_PROGRAM_ID: LOCAL_PROGRAM_ID, ...identity, ...env }, 'up');
 }
 
 /** A token as the tenant's identity provider would give it out. */
-export function issueToken(claims: { tenantId: string; subject: string; role: Role }): Promise<string> {
-  return new SignJWT({ tenant: claims.tenantId, role: claims.role })
+export function issueToken({
+  tenantId,
+  subject,
+  ...claims
+}: {
+  tenantId: string;
+  subject: string;
+  role: Role;
+  scope?: string;
+  email?: string;
+  email_verified?: boolean;
+}): Promise<string> {
+  return new SignJWT({ tenant: tenantId, ...claims })
     .setProtectedHeader({ alg: 'EdDSA', typ: 'JWT', kid: 'test' })
-    .setSubject(claims.subject)
+    .setSubject(subject)
     .setIssuer(identity.JWT_ISSUER)
     .setAudience(identity.JWT_AUDIENCE)
     .setIssuedAt()
@@ -137,8 +150,15 @@ export type Client = ReturnType<typeof clientOf>;
 /** A tenant with people in every role, each with a client. */
 export async function createTestTenant(ctx: AppContext, app: ReturnType<typeof createApp>, name = 'Test') {
   const { tenantId, apiKey } = await createTenant(ctx, { name });
-  const as = async (subject: string, role: Role): Promise<Client> =>
-    clientOf(app, await issueToken({ tenantId, subject, role }));
+  const as = async (
+    subject: string,
+    role: Role,
+    more: { scope?: string; verifiedEmail?: string } = {},
+  ): Promise<Client> => {
+    const { scope, verifiedEmail: email } = more;
+    const claims = { ...(scope ? { scope } : {}), ...(email ? { email, email_verified: true } : {}) };
+    return clientOf(app, await issueToken({ tenantId, subject, role, ...claims }));
+  };
   return {
     tenantId,
     apiKey: apiKey.key,

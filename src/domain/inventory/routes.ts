@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
 import { customers } from '../../platform/http/callers.ts';
+import { clientAddress } from '../../platform/http/client-address.ts';
 import { exampleIds } from '../../platform/http/example-ids.ts';
 import { createRouter } from '../../platform/http/router.ts';
 import { answer, body, idempotencyHeader, problems } from '../../platform/http/shapes.ts';
@@ -61,7 +62,10 @@ export function reservationRoutes(ctx: AppContext, gate: SoldOutGate) {
   const reserveTickets = createReserveTickets(ctx, gate);
   return createRouter()
     .openapi(reserve, async (c) => {
-      const call = { idempotencyKey: c.req.valid('header')['idempotency-key'] };
+      const call = {
+        idempotencyKey: c.req.valid('header')['idempotency-key'],
+        address: clientAddress(c, ctx.config.PROXY_HOPS),
+      };
       return c.json(await reserveTickets(c.get('actor'), c.req.valid('json'), call), 201);
     })
     .openapi(get, async (c) => c.json(await getReservation(ctx, c.get('actor'), c.req.valid('param')), 200))

@@ -1,11 +1,12 @@
+import { type Actor, isStaff } from '../../platform/actor.ts';
 import { DomainError, notFound } from '../../platform/errors.ts';
 import { inFlight, keyReused } from '../../platform/idempotency.ts';
 
 /** What `place_orders`, `reserve_places` and `lock_seats` answer for one request. */
 export type SaleRow = { n: number; outcome: string; details: Record<string, unknown> };
 
-/** The problem that a refused request is to the buyer, each with its own stable code. */
-export function saleRefusal({ outcome, details }: SaleRow): DomainError {
+/** The problem that a refused request is to who asked, each with its own stable code. A hidden event is there for staff alone. */
+export function saleRefusal({ outcome, details }: SaleRow, actor: Actor): DomainError {
   const conflict = (message: string, extra: Record<string, unknown> = {}): DomainError =>
     new DomainError('conflict', outcome, message, { extra });
   switch (outcome) {
@@ -21,6 +22,10 @@ export function saleRefusal({ outcome, details }: SaleRow): DomainError {
       return new DomainError('not_found', 'seat_not_found', 'There are no such seats.', {
         extra: { seatIds: details.unavailable },
       });
+    case 'event_hidden':
+      return isStaff(actor)
+        ? new DomainError('conflict', 'not_on_sale', 'The event is not active.')
+        : notFound('event or ticket type');
     case 'not_on_sale':
       return conflict('This is not on sale.');
     case 'sales_not_open':
@@ -35,6 +40,10 @@ export function saleRefusal({ outcome, details }: SaleRow): DomainError {
       });
     case 'customer_limit_exceeded':
       return conflict(`At most ${details.customerLimit} for one person.`, { limit: details.customerLimit });
+    case 'hold_limit_exceeded':
+      return conflict(`At most ${details.limit} places of an event held at once by one person.`, {
+        limit: details.limit,
+      });
     case 'sold_out':
       return soldOut(Number(details.available));
     case 'seats_unavailable':

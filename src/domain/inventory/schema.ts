@@ -1,8 +1,13 @@
 import { z } from '@hono/zod-openapi';
 import { exampleIds } from '../../platform/http/example-ids.ts';
-import { text, uuid } from '../../platform/http/shapes.ts';
+import { line, text, uuid } from '../../platform/http/shapes.ts';
 
-export const customerName = text(100, 1);
+/** What mail programs make links of; `Dr.Meier` is none, since a domain is not written like that. */
+const LINK = /:\/\/|\bwww\.|@|[\p{L}\p{N}-]\.(?:\p{Ll}{2,}|\p{Lu}{2,})(?![\p{L}.])/u;
+
+export const customerName = line(100, 1).refine((name) => !LINK.test(name), {
+  message: 'must be a name, without links and addresses',
+});
 export const customerEmail = z.email().max(200);
 export const customerPhone = text(40, 3);
 export const notes = text(500);

@@ -1,6 +1,7 @@
 import { writeAmount } from '../../platform/money.ts';
 import type { Facts, TicketFact } from './facts.ts';
 import type { Notified, NotifiedKind } from './notified.ts';
+import { quote } from './quote.ts';
 
 type Of<K extends NotifiedKind> = Extract<Notified, { kind: K }>;
 
@@ -23,6 +24,8 @@ function write(message: Notified, facts: Facts): Letter[] {
       return ofPlaces(message, facts);
     case 'ticket.minted':
       return minted(message, facts);
+    case 'ticket.transfer_ordered':
+      return transferOrdered(message, facts);
     case 'ticket.transferred':
       return transferred(message, facts);
     case 'ticket.revoked':
@@ -44,7 +47,7 @@ function toBuyer(
       fact,
       recipient: order.customer_email,
       subject,
-      content: `Hello ${order.customer_name},\n\n${text}\nTransaction ${order.transaction_id}.\n`,
+      content: `Hello,\n\n${text}\nTransaction ${order.transaction_id}, in the name of ${quote(order.customer_name)}.\n`,
     },
   ];
   switch (message.kind) {
@@ -114,6 +117,18 @@ function minted({ body }: Of<'ticket.minted'>, facts: Facts): Letter[] {
     content: single
       ? `Your ticket ${only.ticket_number} is the NFT ${only.nft_mint}.\n`
       : own.map((one) => `Ticket ${one.ticket_number} is the NFT ${one.nft_mint}.\n`).join(''),
+  });
+}
+
+/** Told when staff order it: the holder may still object before the chain is asked, or soon after. */
+function transferOrdered({ body }: Of<'ticket.transfer_ordered'>, facts: Facts): Letter[] {
+  const { ticket } = orderOf(facts, body.ticketId);
+  if (!ticket) return [];
+  const what = `The organiser transfers ticket ${ticket.ticket_number} to somebody else.`;
+  return toHolder(facts, body.userId, ticket, {
+    fact: `transfer:${body.transferId}:ordered`,
+    subject: `Your ticket for ${titleOf(facts, body.eventId)} is being transferred`,
+    content: `${what} Their reason: ${quote(body.reason)}. If you did not ask for this, write to them.\n`,
   });
 }
 

@@ -4,6 +4,7 @@ import type { Message } from '../../messages.ts';
 export const notifiedKinds = [
   'ticket.purchased',
   'ticket.minted',
+  'ticket.transfer_ordered',
   'ticket.transferred',
   'ticket.revoked',
   'ticket.expired',

@@ -71,14 +71,14 @@ export function createPlaceOrder(
     const { wanted } = input;
     const typeId = 'holdCode' in wanted ? undefined : wanted.ticketTypeId;
     const stored = 'holdCode' in wanted ? undefined : await shed(actor, wanted, input);
-    if (stored) return toPlacedOrder(stored, newIds(ctx.clock.now(), 0));
+    if (stored) return toPlacedOrder(actor, stored, newIds(ctx.clock.now(), 0));
     const ids = newIds(ctx.clock.now(), 'quantity' in wanted ? wanted.quantity : MAX_TICKETS);
     const request = toRequest(actor, input, ids);
     const row = await lanes.submit(typeId ?? 'holds', { kind: 'place', tenantId, request });
     ctx.metrics.sales.inc({ outcome: row.outcome });
     if (row.outcome === 'sold_out' && typeId !== undefined)
       gate.close(tenantId, typeId, Number(row.details.available));
-    return toPlacedOrder(row, ids);
+    return toPlacedOrder(actor, row, ids);
   };
 }
 
@@ -104,6 +104,7 @@ function toRequest(actor: Actor, input: PlaceOrderInput, ids: Ids): Record<strin
         }),
     customer_name: input.customer.customerName,
     customer_email: input.customer.customerEmail,
+    verified_email: actor.verifiedEmail,
     customer_phone: input.customer.customerPhone,
     notes: input.customer.notes,
     promo_code: input.promoCode,
@@ -124,7 +125,7 @@ function newIds(now: Date, quantity: number): Ids {
   };
 }
 
-function toPlacedOrder(row: SaleRow, ids: Ids): PlacedOrder {
+function toPlacedOrder(actor: Actor, row: SaleRow, ids: Ids): PlacedOrder {
   const { outcome, details } = row;
   switch (outcome) {
     case 'sold':
@@ -147,7 +148,7 @@ function toPlacedOrder(row: SaleRow, ids: Ids): PlacedOrder {
     case 'replay':
       return { outcome: 'sold', answer: replay(details as StoredAnswer), fresh: false };
     default:
-      throw saleRefusal(row);
+      throw saleRefusal(row, actor);
   }
 }
 

@@ -14,7 +14,7 @@ const MAX_BATCH = 256;
  * Which of the seats are taken, asked only when the cache says that somebody else has one of them. Redis decides
  * nothing: PostgreSQL is asked too, but without a lock on the seats and in one query for all who ask together, so a
  * crowd that wants a seat which is gone does not stand in the way of those who can have theirs. An entry that outlived
- * its lock costs that look and refuses nobody. A repeated request is left to the lock, which knows its answer.
+ * its lock costs that look and refuses nobody. What is of a hidden event is left to the lock too, which does not know it. A repeated request is left to the lock, which knows its answer.
  */
 export function createFindTaken(
   ctx: Pick<AppContext, 'db' | 'cache' | 'clock'>,
@@ -44,6 +44,7 @@ async function verify(ctx: Pick<AppContext, 'db' | 'clock'>, items: Question[]):
       join unnest(${items.map(({ actor }) => actorName(actor))}::text[], ${items.map(({ route }) => route)}::text[],
         ${items.map(({ key }) => key)}::text[], ${items.map(({ eventId }) => eventId)}::uuid[])
         with ordinality as q(principal, route, key, event_id, nth) on q.nth = w.n + 1
+      join events e on e.tenant_id = ${tenantId} and e.id = q.event_id and e.is_active
       join seats s on s.tenant_id = ${tenantId} and s.id = w.seat and s.event_id = q.event_id
       where (s.ticket_id is not null or s.held_until > ${now})
         and not exists (select from idempotency_keys k

@@ -6,6 +6,7 @@ import { requestHash } from '../../platform/idempotency.ts';
 import { newCode, newId } from '../../platform/ids.ts';
 import { createLanes } from '../../platform/lane.ts';
 import { callFunction, withTenant } from '../../platform/tenant-tx.ts';
+import { countHold, maxHeld } from '../inventory/limit-holds.ts';
 import { publishAvailability } from '../inventory/publish-availability.ts';
 import { replayed } from '../inventory/replayed.ts';
 import { type SaleRow, saleRefusal } from '../inventory/sale-refusal.ts';
@@ -16,12 +17,12 @@ import type { LockInput, LockView } from './schema.ts';
 
 type Item = { actor: Actor; eventId: string; seatIds: string[]; request: LockInput; key: string };
 type Stored = Omit<LockView, 'timeRemaining'>;
-type Context = Pick<AppContext, 'db' | 'cache' | 'clock' | 'log' | 'metrics'>;
+type Context = Pick<AppContext, 'db' | 'cache' | 'clock' | 'config' | 'log' | 'metrics'>;
 
 export type LockSeats = (
   actor: Actor,
   input: LockInput,
-  call: { idempotencyKey: string },
+  call: { idempotencyKey: string; address?: string | undefined },
 ) => Promise<LockView>;
 
 const ROUTE = 'POST /seats/lock';
@@ -52,14 +53,15 @@ export function createLockSeats(ctx: Context): LockSeats {
     return row;
   }
 
-  return async (actor, input, { idempotencyKey }) => {
+  return async (actor, input, { idempotencyKey, address }) => {
     requireRole(actor, 'buyer', 'organiser', 'support');
+    await countHold(ctx, actor, address);
     const row = input.seatIds
       ? await lock(actor, input, input.seatIds, idempotencyKey)
       : await lockBest(ctx, actor, input, (seatIds) => lock(actor, input, seatIds, idempotencyKey));
     const stored = row.outcome === 'replay' ? replayed<Stored>(row) : (row.details as Stored);
     if (row.outcome === 'locked') await publishLock(ctx, actor, stored);
-    else if (row.outcome !== 'replay') throw saleRefusal(row);
+    else if (row.outcome !== 'replay') throw saleRefusal(row, actor);
     return { ...stored, timeRemaining: timeRemaining(stored.expiresAt, ctx.clock.now()) };
   };
 }
@@ -110,6 +112,8 @@ function flush(ctx: Context, items: Item[]): Promise<SaleRow[]> {
     seat_ids: seatIds,
     customer_name: request.customerName,
     customer_email: request.customerEmail,
+    verified_email: actor.verifiedEmail,
+    max_held: maxHeld(ctx, actor),
     customer_phone: request.customerPhone,
   }));
   return callFunction<SaleRow>(ctx.db, {

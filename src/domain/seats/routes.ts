@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
 import { customers, everybody, organisers } from '../../platform/http/callers.ts';
+import { clientAddress } from '../../platform/http/client-address.ts';
 import { exampleIds } from '../../platform/http/example-ids.ts';
 import { CSV_TYPE } from '../../platform/http/read-json.ts';
 import { checkBody, createRouter } from '../../platform/http/router.ts';
@@ -113,7 +114,10 @@ export function seatRoutes(ctx: AppContext, gate: SoldOutGate) {
       return c.json(await getSeatMap(ctx, c.get('actor'), { eventId }), 200);
     })
     .openapi(lock, async (c) => {
-      const call = { idempotencyKey: c.req.valid('header')['idempotency-key'] };
+      const call = {
+        idempotencyKey: c.req.valid('header')['idempotency-key'],
+        address: clientAddress(c, ctx.config.PROXY_HOPS),
+      };
       return c.json(await lockSeats(c.get('actor'), c.req.valid('json'), call), 201);
     })
     .openapi(unlock, async (c) => {

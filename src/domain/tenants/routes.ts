@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
-import { roles } from '../../platform/actor.ts';
+import { roles, TRANSFER_FOR_OTHERS } from '../../platform/actor.ts';
 import { admins } from '../../platform/http/callers.ts';
 import { createRouter } from '../../platform/http/router.ts';
 import {
@@ -20,7 +20,7 @@ import { revokeApiKey } from './revoke-api-key.ts';
 
 const tags = ['Administration'];
 const role = z.enum(roles);
-const scope = z.enum(['on_behalf_of']);
+const scope = z.enum(['on_behalf_of', TRANSFER_FOR_OTHERS]);
 
 const keyInput = z
   .strictObject({
@@ -51,7 +51,7 @@ const create = createRoute({
   summary: 'Make an API key',
   operationId: 'createApiKey',
   description:
-    'A key has one role. With the scope on_behalf_of it may act for any buyer who is named in On-Behalf-Of.',
+    'A key has one role. With the scope on_behalf_of it may act for any buyer who is named in On-Behalf-Of; with transfer_for_others, and a role of staff, it may transfer tickets of others.',
   'x-roles': admins,
   request: { body: body(keyInput, { name: 'Box office', role: 'support' }) },
   responses: { 201: answer(keyShape, 'The key, shown this once'), ...problems(400, 401, 403, 413, 415, 429) },

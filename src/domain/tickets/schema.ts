@@ -54,7 +54,9 @@ export const historyShape = z
         from: status,
         to: status,
         at: z.string(),
-        actor: z.string(),
+        actor: z.string().openapi({
+          description: 'To a holder: themselves, worker:… or chain:…, scan, and other for everybody else',
+        }),
         reason: z.string().nullable(),
         signature: z
           .string()

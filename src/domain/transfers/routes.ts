@@ -1,6 +1,6 @@
 import { createRoute } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
-import { customers } from '../../platform/http/callers.ts';
+import { customers, givers } from '../../platform/http/callers.ts';
 import { createRouter } from '../../platform/http/router.ts';
 import { answer, body, idempotencyHeader, idOf, problems } from '../../platform/http/shapes.ts';
 import { answerOffer } from './answer-offer.ts';
@@ -17,14 +17,17 @@ const transfer = createRoute({
   summary: 'Give a ticket to another user or wallet, on chain first',
   operationId: 'transferTicket',
   description:
-    '202: ask GET /transfers/{id} how it stands. The ticket has its new owner when the chain says so.',
-  'x-roles': customers,
+    '202: ask GET /transfers/{id} how it stands. The ticket has its new owner when the chain says so. For a ticket of somebody else it takes the role admin, or staff with the scope transfer_for_others, and a reason; the holder is told.',
+  'x-roles': givers,
   request: {
     params: idOf('ticketId'),
     headers: idempotencyHeader,
     body: body(transferInput, { toUserId: 'bob' }),
   },
-  responses: { 202: answer(transferShape, 'Under way'), ...problems(400, 401, 404, 409, 413, 415, 422, 429) },
+  responses: {
+    202: answer(transferShape, 'Under way'),
+    ...problems(400, 401, 403, 404, 409, 413, 415, 422, 429),
+  },
 });
 const get = createRoute({
   method: 'get',

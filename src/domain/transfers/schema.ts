@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { text, uuid } from '../../platform/http/shapes.ts';
+import { line, text, uuid } from '../../platform/http/shapes.ts';
 
 export const transferStatuses = ['offered', 'requested', 'completed', 'failed', 'cancelled'] as const;
 
@@ -11,6 +11,9 @@ export const transferInput = z
       .boolean()
       .default(false)
       .openapi({ description: 'Nothing moves before the receiver accepts' }),
+    reason: line(500, 1).optional().openapi({
+      description: 'Required of staff for a ticket of somebody else, who is told; else it is not kept',
+    }),
   })
   .refine((input) => (input.toUserId === undefined) !== (input.toWallet === undefined), {
     message: 'exactly one of toUserId and toWallet',

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { AppContext } from '../../context.ts';
-import { type Actor, isStaff } from '../../platform/actor.ts';
+import { type Actor, mayTransferForOthers } from '../../platform/actor.ts';
 import { DomainError, notFound } from '../../platform/errors.ts';
 import { idempotently } from '../../platform/idempotency.ts';
 import { newId, type TenantId } from '../../platform/ids.ts';
@@ -10,12 +10,14 @@ import { lockTicket, maySee } from '../tickets/queries.ts';
 import { checkPolicy } from './check-policy.ts';
 import { OFFER_EXPIRED, showTransfer } from './queries.ts';
 import type { TransferInput, TransferView } from './schema.ts';
+import { recordStaffTransfer, staffOrder } from './staff-transfer.ts';
 
 const OFFER_LASTS_MS = 72 * 3_600_000;
 
 /**
  * Gives a ticket away, on the chain first: this only notes the wish and wakes the worker that signs. The copy of the
- * owner changes when the chain has confirmed.
+ * owner changes when the chain has confirmed. Staff who have the right to it may give away what is not theirs, with a
+ * reason; that is audited, and its holder hears of it at once.
  */
 export async function transferTicket(
   ctx: AppContext,
@@ -34,7 +36,9 @@ export async function transferTicket(
       idempotently(tx, key, now, async () => {
         const ticket = await lockTicket(tx, tenantId, input.ticketId);
         if (!ticket || !maySee(actor, { userId: ticket.user_id })) throw notFound('ticket');
-        const endsAt = await checkPolicy(tx, tenantId, ticket, { now, approved: isStaff(actor) });
+        const order = staffOrder(actor, ticket, input.reason);
+        const approved = mayTransferForOthers(actor);
+        const endsAt = await checkPolicy(tx, tenantId, ticket, { now, approved });
         if (input.toUserId === ticket.user_id || input.toWallet === ticket.owner_wallet) {
           throw new DomainError('conflict', 'transfer_to_self', 'The ticket is there already.');
         }
@@ -52,6 +56,8 @@ export async function transferTicket(
             to_wallet: input.toWallet ?? null,
             status: input.requireAcceptance ? 'offered' : 'requested',
             expires_at: input.requireAcceptance ? earlier(lastsUntil, endsAt) : null,
+            ordered_by: order?.by ?? null,
+            reason: order?.reason ?? null,
             created_at: now,
             updated_at: now,
           })
@@ -60,6 +66,10 @@ export async function transferTicket(
         if (row.status === 'requested') {
           const message = { transferId: row.id, ticketId: ticket.id, eventId: ticket.event_id };
           await enqueue(tx, now, [{ kind: 'ticket.transfer', body: message }], call.requestId);
+        }
+        if (order) {
+          const { requestId } = call;
+          await recordStaffTransfer(tx, tenantId, now, row, { order, eventId: ticket.event_id, requestId });
         }
         return { status: 202, body: showTransfer(row, now) };
       }),

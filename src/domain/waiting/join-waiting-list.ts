@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import pg from 'pg';
 import type { AppContext } from '../../context.ts';
-import { type Actor, requireRole } from '../../platform/actor.ts';
+import { type Actor, isStaff, requireRole } from '../../platform/actor.ts';
 import { DomainError, notFound } from '../../platform/errors.ts';
 import { newId } from '../../platform/ids.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
@@ -29,14 +29,18 @@ export async function joinWaitingList(
         .executeTakeFirst();
       if (!type || !counter) throw notFound('ticket type');
       const refusal = await whyNotOnSale(tx, tenantId, now, input.ticketTypeId);
-      if (refusal) throw saleRefusal({ n: 1, outcome: refusal, details: {} });
+      if (refusal === 'event_hidden' && !isStaff(actor)) throw notFound('ticket type');
+      if (refusal) throw saleRefusal({ n: 1, outcome: refusal, details: {} }, actor);
       if (type.is_seated)
         throw conflict('seats_required', 'This is sold by the seat; there is no list for it.');
       if (input.quantity > type.per_order_limit)
-        throw saleRefusal({ n: 1, outcome: 'limit_exceeded', details: { limit: type.per_order_limit } });
+        throw saleRefusal(
+          { n: 1, outcome: 'limit_exceeded', details: { limit: type.per_order_limit } },
+          actor,
+        );
       const { rows } = await sql<{ freed: number; share: number }>`
         select reclaim_expired_holds(${tenantId}, ${input.ticketTypeId}, ${now}) as freed,
-          customer_share(${tenantId}, ${input.ticketTypeId}, ${actor.subject}, ${input.customerEmail}, ${now}) as share`.execute(
+          customer_share(${tenantId}, ${input.ticketTypeId}, ${actor.subject}, ${actor.verifiedEmail ?? null}, ${now}) as share`.execute(
         tx,
       );
       // Whoever bought their offer may wait for more.
@@ -44,7 +48,7 @@ export async function joinWaitingList(
       const { freed = 0, share = 0 } = rows[0] ?? {};
       const customerLimit = type.per_customer_limit;
       if (customerLimit !== null && share + input.quantity > customerLimit)
-        throw saleRefusal({ n: 1, outcome: 'customer_limit_exceeded', details: { customerLimit } });
+        throw saleRefusal({ n: 1, outcome: 'customer_limit_exceeded', details: { customerLimit } }, actor);
       const left = counter.capacity - counter.held - counter.sold + freed;
       const waiting = await tx
         .selectFrom('waiting_list')
@@ -67,6 +71,7 @@ export async function joinWaitingList(
           user_id: actor.subject,
           customer_name: input.customerName,
           customer_email: input.customerEmail,
+          verified_email: actor.verifiedEmail ?? null,
           quantity: input.quantity,
           state: 'waiting',
           created_at: now,

@@ -94,14 +94,15 @@ type Entry = {
   user_id: string;
   customer_name: string;
   customer_email: string;
+  verified_email: string | null;
   quantity: number;
 };
 
-/** How many more a person may have, by their name or e-mail. */
+/** How many more a person may have, by their user and their verified address. */
 async function allowance(tx: TenantTx, tenantId: TenantId, now: Date, entry: Entry): Promise<number> {
   const { rows } = await sql<{ allowance: number | null }>`
     select case when t.per_customer_limit is not null then t.per_customer_limit
-      - customer_share(${tenantId}, t.id, ${entry.user_id}, ${entry.customer_email}, ${now}) end as allowance
+      - customer_share(${tenantId}, t.id, ${entry.user_id}, ${entry.verified_email}, ${now}) end as allowance
     from ticket_types t where t.tenant_id = ${tenantId} and t.id = ${entry.ticket_type_id}`.execute(tx);
   const allowed = rows[0]?.allowance;
   return allowed == null ? Number.POSITIVE_INFINITY : Math.max(allowed, 0);
@@ -142,6 +143,7 @@ async function offer(tx: TenantTx, tenantId: TenantId, now: Date, entry: Entry):
       'user_id',
       'customer_name',
       'customer_email',
+      'verified_email',
       'quantity',
       'unit_price_minor',
       'expires_at',
@@ -161,6 +163,7 @@ async function offer(tx: TenantTx, tenantId: TenantId, now: Date, entry: Entry):
           sql<string>`${entry.user_id}`.as('user_id'),
           sql<string>`${entry.customer_name}`.as('customer_name'),
           sql<string>`${entry.customer_email}`.as('customer_email'),
+          sql<string | null>`${entry.verified_email}::text`.as('verified_email'),
           sql<number>`${entry.quantity}::smallint`.as('quantity'),
           't.price_minor',
           sql<Date>`${expiresAt}::timestamptz`.as('expires_at'),

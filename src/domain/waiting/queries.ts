@@ -85,14 +85,16 @@ export async function endList(
   await countWaiting(tx, tenantId, now, ticketTypeId);
 }
 
+type Refusal = 'not_found' | 'event_hidden' | 'not_on_sale' | 'sales_not_open' | 'sales_closed';
+
 /** What keeps a type from being sold now, as the sale itself would say; null when nothing does. */
 export async function whyNotOnSale(
   tx: TenantTx,
   tenantId: TenantId,
   now: Date,
   ticketTypeId: string,
-): Promise<'not_found' | 'not_on_sale' | 'sales_not_open' | 'sales_closed' | null> {
-  const { rows } = await sql<{ refusal: 'not_on_sale' | 'sales_not_open' | 'sales_closed' | null }>`
+): Promise<Refusal | null> {
+  const { rows } = await sql<{ refusal: Refusal | null }>`
     select sale_refusal(t, e, ${now}) as refusal
     from ticket_types t join events e on e.tenant_id = t.tenant_id and e.id = t.event_id
     where t.tenant_id = ${tenantId} and t.id = ${ticketTypeId}`.execute(tx);

@@ -11,4 +11,6 @@ export const staff: readonly Role[] = ['admin', 'organiser', 'support'];
 /** Who sells and who buys. What is somebody's own is theirs and the staff's: others find nothing there. */
 export const customers: readonly Role[] = ['admin', 'organiser', 'support', 'buyer'];
 export const buyers: readonly Role[] = ['buyer'];
+/** Who owns a ticket, and who may act in their place without being given the right to. */
+export const givers: readonly Role[] = ['admin', 'buyer'];
 export const doors: readonly Role[] = ['admin', 'organiser', 'support', 'scanner'];

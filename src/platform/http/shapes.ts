@@ -8,6 +8,16 @@ export function text(max: number, min = 0) {
   return z.string().min(min).max(max).refine(isClean, 'must be text');
 }
 
+/** The same on one line, without control characters or such as turn the direction of writing. */
+export function line(max: number, min = 0) {
+  return text(max, min).refine(
+    (value) => !/[\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/u.test(value),
+    {
+      message: 'must be one line without control characters',
+    },
+  );
+}
+
 export const uuid = z
   .uuid()
   .transform((id) => id.toLowerCase())

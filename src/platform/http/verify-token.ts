@@ -5,7 +5,7 @@ import {
   type JWTVerifyGetKey,
   jwtVerify,
 } from 'jose';
-import { type Actor, type Role, roles } from '../actor.ts';
+import { type Actor, type Role, roles, TRANSFER_FOR_OTHERS } from '../actor.ts';
 import type { Clock } from '../clock.ts';
 import { toTenantId } from '../ids.ts';
 import { isClean } from './read-json.ts';
@@ -28,7 +28,7 @@ const CACHE_MS = 60_000;
 
 /**
  * A verifier of access tokens: fixed algorithms, iss, aud, exp and typ checked; tenant, subject and role come from the
- * claims `tenant`, `sub`, `role`. Verified tokens are remembered until they expire, a minute at most.
+ * claims `tenant`, `sub`, `role`, rights from `scope`, and an address from `email` when `email_verified` says so. Verified tokens are remembered until they expire, a minute at most.
  * The verifier throws DomainError `unauthenticated`, the same for every fault; its cause is the refusal, for the log.
  */
 export function createTokenVerifier(options: TokenOptions): VerifyToken {
@@ -83,8 +83,30 @@ function toActor(payload: JWTPayload): Actor {
   if (!roles.includes(role as Role)) throw unauthenticated('bad_role');
   if (typeof tenant !== 'string') throw unauthenticated('bad_tenant');
   try {
-    return { tenantId: toTenantId(tenant), subject: sub, role: role as Role, via: 'jwt', scopes: [] };
+    return {
+      tenantId: toTenantId(tenant),
+      subject: sub,
+      ...verifiedEmail(payload),
+      role: role as Role,
+      via: 'jwt',
+      scopes: scopesOf(payload),
+    };
   } catch {
     throw unauthenticated('bad_tenant');
   }
+}
+
+/** Some providers write the flag as text. An address that is none is passed over: it is worth no more than no address. */
+function verifiedEmail({ email, email_verified: verified }: JWTPayload): { verifiedEmail?: string } {
+  if (verified !== true && verified !== 'true') return {};
+  if (typeof email !== 'string' || email.length > 200 || !/^[^@\s]+@[^@\s]+$/.test(email) || !isClean(email))
+    return {};
+  return { verifiedEmail: email.toLowerCase() };
+}
+
+/** What a token may grant; to act for others is for keys alone. */
+function scopesOf({ scope }: JWTPayload): string[] {
+  return typeof scope === 'string' && scope.split(' ').includes(TRANSFER_FOR_OTHERS)
+    ? [TRANSFER_FOR_OTHERS]
+    : [];
 }
