@@ -5,6 +5,7 @@ import { runListener } from './run-listener.ts';
 await runProcess('listener', async (services, signal) => {
   const { config } = services;
   const db = await services.openDb('DATABASE_LISTENER_URL');
+  await services.keepTime(db);
   const rpc = createRpc({ ...services, urls: config.CHAIN_RPC_URL, genesisHash: config.CHAIN_GENESIS_HASH });
   const programId = config.CHAIN_PROGRAM_ID as string;
   const newChain = process.argv.includes('--new-chain');

@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../context.ts';
+import { isTrusted } from '../platform/clock.ts';
 import { readHeartbeats, STALE_AFTER_MS, workers } from '../platform/heartbeat.ts';
 import { createRouter } from '../platform/http/router.ts';
 import { answer } from '../platform/http/shapes.ts';
@@ -49,6 +50,9 @@ async function readChecks(ctx: AppContext): Promise<Record<string, Check>> {
     bus: { ok: ctx.bus.ready() },
     cache: { ok: await ctx.cache.ping() },
   };
+  const skew = ctx.clock.skewMs?.();
+  if (ctx.clock.skewMs)
+    checks.clock = isTrusted(ctx.clock) ? { ok: true } : { ok: false, detail: describeSkew(skew) };
   try {
     const now = ctx.clock.now().getTime();
     const beats = await readHeartbeats(ctx.db);
@@ -62,4 +66,10 @@ async function readChecks(ctx: AppContext): Promise<Record<string, Check>> {
     checks.database = { ok: false, detail: 'does not answer' };
   }
   return checks;
+}
+
+function describeSkew(skew: number | undefined): string {
+  if (skew === undefined) return 'the database has not told the time yet';
+  const seconds = Math.abs(skew / 1000).toFixed(1);
+  return `this machine is ${seconds} s ${skew > 0 ? 'ahead of' : 'behind'} the database`;
 }

@@ -8,6 +8,7 @@ import { serveHttp } from './serve-http.ts';
 await runProcess('api', async (services, signal) => {
   const { config, log } = services;
   const db = await services.openDb('DATABASE_URL');
+  await services.keepTime(db);
   const bus = await services.openBus();
   const rpc = createRpc({ ...services, urls: config.CHAIN_RPC_URL, genesisHash: config.CHAIN_GENESIS_HASH });
   const chain = createChainReader(rpc, config.CHAIN_PROGRAM_ID as string);

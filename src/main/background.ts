@@ -9,6 +9,7 @@ await runProcess('background', async (services, signal) => {
   const relay = await services.openDb('DATABASE_RELAY_URL');
   const spare = await services.openDb('DATABASE_URL', 2);
   const pulse = await services.openDb('DATABASE_URL', 1);
+  await services.keepTime(pulse);
   const bus = await services.openBus();
   const payments = createProvider({ ...services, db });
   const from = config.MAIL_FROM;

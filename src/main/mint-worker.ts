@@ -7,6 +7,7 @@ import { runMintWorker } from '../workers/run-mint-worker.ts';
 await runProcess('mint-worker', async (services, signal) => {
   const { config } = services;
   const db = await services.openDb('DATABASE_URL');
+  await services.keepTime(db);
   const relay = await services.openDb('DATABASE_RELAY_URL');
   const bus = await services.openBus();
   const rpc = createRpc({ ...services, urls: config.CHAIN_RPC_URL, genesisHash: config.CHAIN_GENESIS_HASH });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock } from './clock.ts';
+import { type Clock, isTrusted } from './clock.ts';
 import type { Db } from './db.ts';
 import type { Logger } from './logger.ts';
 import { periodic } from './periodic.ts';
@@ -26,16 +26,18 @@ export async function beat(
 ): Promise<void> {
   const { db, clock, details } = options;
   const instance = `${process.pid}-${randomUUID().slice(0, 8)}`;
-  await periodic(`heartbeat of ${worker}`, { ...options, everyMs: EVERY_MS }, () =>
-    withSystem(db, async (tx) => {
+  await periodic(`heartbeat of ${worker}`, { ...options, everyMs: EVERY_MS }, async () => {
+    // On a machine whose clock is far off a worker is not ready, and others are told by its silence.
+    if (!isTrusted(clock)) return;
+    await withSystem(db, async (tx) => {
       const row = { beat_at: clock.now(), details: JSON.stringify(details?.() ?? {}) };
       await tx
         .insertInto('worker_heartbeats')
         .values({ worker, instance, ...row })
         .onConflict((conflict) => conflict.columns(['worker', 'instance']).doUpdateSet(row))
         .execute();
-    }),
-  );
+    });
+  });
   await withSystem(db, (tx) => tx.deleteFrom('worker_heartbeats').where('instance', '=', instance).execute());
 }
 

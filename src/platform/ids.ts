@@ -30,6 +30,19 @@ export function newId(): string {
   return v7({ random, ...last });
 }
 
+let lastAt = { msecs: 0, seq: 0 };
+
+/**
+ * The same at a time of the database, for ids whose order among processes decides something: later than all that this
+ * process made for the same millisecond.
+ */
+export function newIdAt(now: Date): string {
+  const random = takeRandom(16);
+  const msecs = now.getTime();
+  lastAt = { msecs, seq: msecs === lastAt.msecs ? lastAt.seq + 1 : random.readUInt32BE(6) >>> 1 };
+  return v7({ random, ...lastAt });
+}
+
 /** Crockford's base 32: no letter that a reader could take for a digit. */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 

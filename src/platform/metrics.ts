@@ -162,6 +162,11 @@ export function createMetrics() {
       labelNames: ['node'] as const,
       registers,
     }),
+    clockSkew: new Gauge({
+      name: 'tessera_clock_skew_seconds',
+      help: "By how much this machine's clock is ahead of the database's",
+      registers,
+    }),
     circuitOpen: new Gauge({
       name: 'tessera_circuit_open',
       help: '1 while the circuit to a service is open',

@@ -5,7 +5,8 @@ import { createRabbitBus } from '../platform/bus-rabbit.ts';
 import type { Cache } from '../platform/cache.ts';
 import { createMemoryCache } from '../platform/cache-memory.ts';
 import { createRedisCache } from '../platform/cache-redis.ts';
-import { type Clock, systemClock } from '../platform/clock.ts';
+import type { Clock } from '../platform/clock.ts';
+import { createDatabaseClock } from '../platform/database-clock.ts';
 import type { Db } from '../platform/db.ts';
 import { createFailpoints, type Failpoints, noFailpoints } from '../platform/failpoints.ts';
 import { createLogger, type Logger } from '../platform/logger.ts';
@@ -22,6 +23,8 @@ export type Services = {
   cache: Cache;
   openDb(variable: DatabaseVariable, poolSize?: number): Promise<Db>;
   openBus(): Promise<Bus>;
+  /** From here on the clock is that of `db`, which every process of the system shares. */
+  keepTime(db: Db): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -30,6 +33,8 @@ export function openServices(config: Config, name: string): Services {
   const metrics = createMetrics();
   metrics.collectProcess();
   const closers: (() => Promise<void>)[] = [];
+  const clock = createDatabaseClock();
+  const ended = new AbortController();
   const cache = config.REDIS_URL
     ? createRedisCache({ url: config.REDIS_URL, prefix: config.REDIS_PREFIX, log, metrics })
     : createMemoryCache();
@@ -38,7 +43,7 @@ export function openServices(config: Config, name: string): Services {
     config,
     log,
     metrics,
-    clock: systemClock,
+    clock,
     failpoints:
       config.FAILPOINTS && config.NODE_ENV !== 'production'
         ? createFailpoints(config.FAILPOINTS)
@@ -59,7 +64,9 @@ export function openServices(config: Config, name: string): Services {
       closers.push(() => bus.close());
       return bus;
     },
+    keepTime: (db) => clock.follow(db, { log, metrics, signal: ended.signal }),
     async close() {
+      ended.abort();
       for (const close of closers.reverse()) {
         await close().catch((error: Error) => log.warn({ err: error.message }, 'closing a service'));
       }

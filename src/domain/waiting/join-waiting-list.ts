@@ -3,7 +3,7 @@ import pg from 'pg';
 import type { AppContext } from '../../context.ts';
 import { type Actor, isStaff, requireRole } from '../../platform/actor.ts';
 import { DomainError, notFound } from '../../platform/errors.ts';
-import { newId } from '../../platform/ids.ts';
+import { newIdAt } from '../../platform/ids.ts';
 import { withTenant } from '../../platform/tenant-tx.ts';
 import { saleRefusal } from '../inventory/sale-refusal.ts';
 import { countWaiting, endOffers, findEntry, lockCounter, whyNotOnSale } from './queries.ts';
@@ -60,7 +60,8 @@ export async function joinWaitingList(
         .executeTakeFirst();
       if (!waiting && left > 0)
         throw conflict('not_sold_out', 'There are places left: buy them.', { available: left });
-      const id = newId();
+      // Under the lock, by the clock that all processes share: the line is in the order of the ids.
+      const id = newIdAt(ctx.clock.now());
       await tx
         .insertInto('waiting_list')
         .values({
