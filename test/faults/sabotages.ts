@@ -106,4 +106,44 @@ export const sabotages: readonly Sabotage[] = [
       name: 'does not keep the others of its batch from being recorded',
     },
   },
+  {
+    name: 'the clock of the machine is believed',
+    file: 'src/platform/database-clock.ts',
+    from: 'if (best) return new Date(timeOf(best));',
+    to: 'if (best) return new Date(machine.wall());',
+    test: {
+      file: 'test/faults/skewed-clocks.test.ts',
+      name: 'give no locked seat away, and let no lock last longer',
+    },
+  },
+  {
+    name: 'an address is believed without being verified',
+    file: 'src/platform/http/verify-token.ts',
+    from: "if (verified !== true && verified !== 'true') return {};",
+    to: '',
+    test: {
+      file: 'test/faults/claimed-addresses.test.ts',
+      name: 'with email_verified false is a claim like any other',
+    },
+  },
+  {
+    name: 'what somebody holds is not counted',
+    file: 'migrations/0031_verified_identities.sql',
+    from: 'continue when v_want.held + v_want.wanted <= v_want.max_held;',
+    to: 'continue when v_want.wanted <= v_want.max_held;',
+    test: {
+      file: 'test/faults/hoarding.test.ts',
+      name: 'does not get around it by another ticket type, and may hold places of another event',
+    },
+  },
+  {
+    name: 'a key is not written beside its user',
+    file: 'src/api/authenticate.ts',
+    from: ', keyId: actor.subject };',
+    to: ' };',
+    test: {
+      file: 'test/faults/staff-and-keys.test.ts',
+      name: 'gets no answer of another key, neither by its id nor by its buyer',
+    },
+  },
 ];
