@@ -24,6 +24,7 @@ import { transferRoutes } from '../domain/transfers/routes.ts';
 import { waitingRoutes } from '../domain/waiting/routes.ts';
 import { walletRoutes } from '../domain/wallets/routes.ts';
 import { DomainError, notFound } from '../platform/errors.ts';
+import { allowRoles } from '../platform/http/allow-roles.ts';
 import { problemResponse } from '../platform/http/problem.ts';
 import { rateLimit } from '../platform/http/rate-limit.ts';
 import { readJson } from '../platform/http/read-json.ts';
@@ -56,7 +57,8 @@ export function createApp(ctx: AppContext) {
     }),
   );
   guarded.use(rateLimit({ cache, clock, perMinute: config.RATE_LIMIT_PER_MINUTE }));
-  guarded.use(readJson({ pattern: /\/seat-map$/, maxBytes: SEAT_MAP_BYTES }));
+  guarded.use(allowRoles(guarded));
+  guarded.use(readJson({ route: 'PUT /api/events/:id/seat-map', maxBytes: SEAT_MAP_BYTES }));
   const api = guarded
     .route('/', eventRoutes(ctx))
     .route('/', ticketTypeRoutes(ctx, gate))

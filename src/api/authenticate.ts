@@ -5,6 +5,7 @@ import type { AppEnv } from '../platform/http/app-env.ts';
 import { type Refusal, unauthenticated } from '../platform/http/refusal.ts';
 import type { VerifyToken } from '../platform/http/verify-token.ts';
 import type { TenantId } from '../platform/ids.ts';
+import { isUserId } from '../platform/user-id.ts';
 
 const USER_ID = /^[\x21-\x7e]{1,128}$/;
 
@@ -47,11 +48,11 @@ function onBehalfOf(actor: Actor, user: string): Actor {
   if (!actor.scopes.includes('on_behalf_of')) {
     throw new DomainError('forbidden', 'scope_missing', 'This key may not act for a user.');
   }
-  if (!USER_ID.test(user)) {
+  if (!USER_ID.test(user) || !isUserId(user)) {
     throw new DomainError(
       'invalid',
       'bad_user_id',
-      'On-Behalf-Of must be 1 to 128 visible ASCII characters.',
+      'On-Behalf-Of must be 1 to 128 visible ASCII characters, and no name that is reserved.',
     );
   }
   return { ...actor, subject: user, role: 'buyer', scopes: [], keyId: actor.subject };

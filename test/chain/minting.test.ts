@@ -75,6 +75,23 @@ describe('a batch of mints', () => {
     expect(new Set(mints).size).toBe(5);
   });
 
+  it('goes to a wallet of ours when its holder is named like an address and is none', async () => {
+    const { eventId, ids } = await sold(3);
+    const address = Keypair.generate().publicKey.toBase58();
+    const holders = ['wallet:no address', `wallet:${address}0`, `wallet:${address}`];
+    for (const [i, holder] of holders.entries())
+      await query('update tickets set user_id = $2 where id = $1', [ids[i], holder]);
+    await mint(eventId, ids);
+    for (const id of ids) await untilStatus(id, 'active');
+    const owners = await Promise.all(ids.map(async (id) => (await ticketRow(id)).owner_wallet));
+    expect(owners[2]).toBe(address);
+    const kept = await query(
+      "select address from wallets where custody = 'custodial' and user_id = any($1)",
+      [holders.slice(0, 2)],
+    );
+    expect(kept.map((row) => row.address).toSorted()).toEqual(owners.slice(0, 2).toSorted());
+  });
+
   it('sends tickets of long texts alone', async () => {
     const { eventId, ids } = await sold(2, {
       event: { title: 'ü'.repeat(100) },

@@ -166,7 +166,7 @@ describe('a key', () => {
     const [plain, shop] = [await create(), await create({ scopes: ['on_behalf_of'] })];
     expectProblem(await clientOf(app, plain.key).get('/wallets', { headers }), 403, 'scope_missing');
     expect((await clientOf(app, shop.key).get('/wallets', { headers })).status).toBe(200);
-    for (const user of ['', 'two words', '\u00e4', 'x'.repeat(129)]) {
+    for (const user of ['', 'two words', '\u00e4', 'x'.repeat(129), 'wallet:x', 'Worker:1']) {
       const answer = await clientOf(app, shop.key).get('/wallets', { headers: { 'on-behalf-of': user } });
       expectProblem(answer, 400, 'bad_user_id');
     }

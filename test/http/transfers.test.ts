@@ -167,15 +167,26 @@ describe('POST /tickets/{id}/transfer', () => {
 
   it('of a ticket of somebody else is like one that nobody has; staff may', async () => {
     const { id } = await activeTicket();
-    for (const client of [tenant.bob, tenant.scanner, other.alice, other.admin]) {
+    for (const client of [tenant.bob, other.alice, other.admin]) {
       await refused(() => give(id, { toUserId: 'bob' }, client), 'not_found');
     }
     await refused(() => give(randomUUID()), 'not_found');
+    for (const any of [id, randomUUID()]) {
+      await refused(() => give(any, { toUserId: 'bob' }, tenant.scanner), 'forbidden');
+    }
     expect((await give(id, { toUserId: 'bob', reason: 'asked' }, staff)).body).toMatchObject({
       fromUserId: 'alice',
       status: 'requested',
     });
   });
+
+  it.each(['wallet:x', 'wallet:9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM', 'api_key:1', 'Worker:x'])(
+    'to a name that we give ourselves (%s) is refused',
+    async (toUserId) => {
+      const { id } = await activeTicket();
+      await refused(() => give(id, { toUserId }), 'validation_failed');
+    },
+  );
 
   it.each(['sold', 'minting'])('of a ticket that is %s has to wait', async (status) => {
     const { type } = await openSale(tenant);

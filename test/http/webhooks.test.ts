@@ -274,9 +274,41 @@ describe('a notice that is not what it seems', () => {
     ['a list', '[]'],
     ['a number', '7'],
     ['null', 'null'],
+    ['an empty text', ''],
+    ['half a document', '{"id":"evt_1","type":"charge.succeeded"'],
     ['members of other kinds', '{"id":1,"type":{},"tenant":[],"reference":true}'],
-  ])('is ignored, signed, when its body is %s', async (_name, body) => {
-    expect(await notify(body)).toMatchObject({ status: 200, body: { outcome: 'ignored' } });
+  ])('is refused, signed, when its body is %s', async (_name, body) => {
+    expect(await notify(body)).toMatchObject({ status: 400, body: { code: 'malformed_body' } });
+  });
+
+  it.each([
+    ['an id with a NUL', { id: 'evt_\0' }],
+    ['an id with half a pair', { id: 'evt_\ud800' }],
+    ['an id of 100,000 characters', { id: 'e'.repeat(100_000) }],
+    ['a kind with a NUL', { type: '\0' }],
+    ['a kind of 100,000 characters', { type: 't'.repeat(100_000) }],
+    ['no id', { id: undefined }],
+    ['an empty kind', { type: '' }],
+  ])('is refused, signed, with %s, also about a payment that there is', async (_name, overrides) => {
+    const { type } = await sale();
+    const { orderId, payment } = await pend(tenant.alice, type);
+    await changeCharge(ctx, payment.id, 'succeeded');
+    const answer = await notify(sampleNotice(tenant, payment.id, overrides as object));
+    expect(answer).toMatchObject({ status: 400, body: { code: 'malformed_body' } });
+    await untouched(orderId);
+  });
+
+  it('is refused, signed, when its bytes are no text', async () => {
+    const text = JSON.stringify(sampleNotice(tenant, randomUUID()));
+    const response = await createApp(ctx).request('/api/payments/webhook/test', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...signature(ctx, text) },
+      body: Buffer.concat([Buffer.from(text.slice(0, -1)), Buffer.of(0xff, 0x7d)]),
+    });
+    expect([response.status, await response.json()]).toEqual([
+      400,
+      expect.objectContaining({ code: 'malformed_body' }),
+    ]);
   });
 
   it('is refused when it is larger than a notice can be, said or not', async () => {

@@ -478,6 +478,30 @@ describe('a webhook of Stripe', () => {
   });
 
   it.each([
+    ['no JSON', () => 'success!'],
+    ['null', () => 'null'],
+    ['a list', () => '[]'],
+    ['nothing within', () => '{}'],
+    ['an event without data', (good: string) => good.replace('"data":', '"date":')],
+    ['an event about null', () => '{"id":"evt_1","type":"charge.succeeded","data":{"object":null}}'],
+    ['an event whose id is a number', () => '{"id":1,"type":"charge.succeeded","data":{"object":{}}}'],
+    ['an event whose id has a NUL', () => '{"id":"\\u0000","type":"charge.succeeded","data":{"object":{}}}'],
+  ])('is refused, signed, when it is %s', async (_name, make) => {
+    const good = server.event(
+      'charge.succeeded',
+      { id: 'ch_1', object: 'charge', metadata: {} },
+      { at: clock.now() },
+    );
+    const body = make(good.body);
+    expect(await send(server.sign(body, { at: clock.now() }))).toMatchObject({
+      status: 400,
+      body: { code: 'malformed_body' },
+    });
+    const other = server.sign(body, { at: clock.now(), secret: 'whsec_other' });
+    expect(await send(other)).toMatchObject({ status: 401, body: { code: 'unauthenticated' } });
+  });
+
+  it.each([
     ['nothing of ours', {}],
     ['null', null],
     ['a tenant of another system', { tenant: 'acme', payment: '7' }],

@@ -79,6 +79,11 @@ export type StripeServer = {
     object: unknown,
     options?: { secret?: string; at?: Date; id?: string },
   ): { body: string; headers: { 'stripe-signature': string } };
+  /** Any text, signed as a notice is. */
+  sign(
+    body: string,
+    options?: { secret?: string; at?: Date },
+  ): { body: string; headers: { 'stripe-signature': string } };
   close(): Promise<void>;
 };
 
@@ -347,7 +352,7 @@ export async function startStripeServer(): Promise<StripeServer> {
       };
     },
     event(type, object, options = {}) {
-      const { secret = STRIPE_WEBHOOK_SECRET, at = new Date(), id } = options;
+      const { at = new Date(), id } = options;
       const body = JSON.stringify({
         id: id ?? `evt_${randomBytes(12).toString('hex')}`,
         object: 'event',
@@ -356,17 +361,25 @@ export async function startStripeServer(): Promise<StripeServer> {
         livemode: false,
         data: { object },
       });
-      const mac = createHmac('sha256', secret)
-        .update(`${seconds(at)}.${body}`)
-        .digest('hex');
-      return { body, headers: { 'stripe-signature': `t=${seconds(at)},v1=${mac}` } };
+      return signed(body, options);
     },
+    sign: signed,
     async close() {
       server.closeAllConnections();
       server.close();
       await once(server, 'close');
     },
   };
+}
+
+function signed(
+  body: string,
+  { secret = STRIPE_WEBHOOK_SECRET, at = new Date() }: { secret?: string; at?: Date } = {},
+) {
+  const mac = createHmac('sha256', secret)
+    .update(`${seconds(at)}.${body}`)
+    .digest('hex');
+  return { body, headers: { 'stripe-signature': `t=${seconds(at)},v1=${mac}` } };
 }
 
 const seconds = (at: Date): number => Math.floor(at.getTime() / 1000);

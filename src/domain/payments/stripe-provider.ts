@@ -11,7 +11,7 @@ import type {
 import { unauthenticated } from '../../platform/http/refusal.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { backoff, sleep } from '../../platform/retry.ts';
-import { toNotice } from './to-notice.ts';
+import { isObject, malformedNotice, parseNotice, toNotice } from './to-notice.ts';
 
 /** Gateway errors are tried again this often, with backoff and under the same idempotency key. */
 const RETRIES = 2;
@@ -53,9 +53,10 @@ export function createStripeProvider(
       }
     },
     async readNotice(body, headers) {
-      let event: Stripe.Event;
+      const { signature } = stripe.webhooks;
+      if (!signature) throw new Error('the library of Stripe brings no check of signatures');
       try {
-        event = await stripe.webhooks.constructEventAsync(
+        await signature.verifyHeaderAsync(
           body,
           headers.get('stripe-signature') ?? '',
           config.STRIPE_WEBHOOK_SECRET as string,
@@ -67,9 +68,11 @@ export function createStripeProvider(
         log.warn({ err: (error as Error).message }, 'a notice is not signed by the provider');
         throw unauthenticated();
       }
-      const { tenant, payment, refund } =
-        (event.data.object as { metadata?: Record<string, string> | null }).metadata ?? {};
-      return toNotice({ eventId: event.id, kind: event.type, tenant, payment, refund });
+      const { id, type, data } = parseNotice(body);
+      const object = isObject(data) ? data.object : undefined;
+      if (!isObject(object)) throw malformedNotice();
+      const { tenant, payment, refund } = isObject(object.metadata) ? object.metadata : {};
+      return toNotice({ eventId: id, kind: type, tenant, payment, refund });
     },
   };
 }

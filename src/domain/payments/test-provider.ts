@@ -12,7 +12,7 @@ import { unauthenticated } from '../../platform/http/refusal.ts';
 import { createLanes } from '../../platform/lane.ts';
 import { callFunction, withTenant } from '../../platform/tenant-tx.ts';
 import { bankPage } from './test-bank.ts';
-import { toNotice } from './to-notice.ts';
+import { parseNotice, toNotice } from './to-notice.ts';
 
 /** What a charge with each token comes to, and whether our side hears of it. */
 const tokens = {
@@ -60,7 +60,7 @@ export function createTestProvider(ctx: ProviderContext): PaymentProvider {
       const age = Math.abs(ctx.clock.now().getTime() - Number(time));
       if (given.length !== expected.length || !timingSafeEqual(given, expected) || !(age < TOLERANCE_MS))
         throw unauthenticated();
-      const { id, type, tenant, reference, refund } = parseObject(body);
+      const { id, type, tenant, reference, refund } = parseNotice(body);
       return toNotice({ eventId: id, kind: type, tenant, payment: reference, refund });
     },
   };
@@ -74,15 +74,6 @@ export function noticeSignature(ctx: Pick<AppContext, 'config'>, now: Date, body
 
 function signNotice(ctx: Pick<AppContext, 'config'>, time: string, body: string): Buffer {
   return createHmac('sha256', ctx.config.TEST_WEBHOOK_SECRET).update(`${time}.${body}`).digest();
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    return Object(JSON.parse(text));
-  } catch (error) {
-    if (error instanceof SyntaxError) return {};
-    throw error;
-  }
 }
 
 /** Charges of a tenant that arrive together are one entry in the books. Returns what each charge stands at. */

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
-import { readLimited } from '../../platform/http/read-json.ts';
+import { decode, readLimited } from '../../platform/http/read-json.ts';
 import { createRouter } from '../../platform/http/router.ts';
 import { answer, problems } from '../../platform/http/shapes.ts';
 import { createSaleLanes } from '../orders/sale-lanes.ts';
@@ -34,8 +34,7 @@ const receive = createRoute({
 export function webhookRoutes(ctx: AppContext) {
   const settleOrder = createSettleOrder(ctx, createSaleLanes(ctx));
   return createRouter().openapi(receive, async (c) => {
-    const bytes = await readLimited(c.req.raw, Number(c.req.header('content-length') ?? 0), MAX_BYTES);
-    const body = Buffer.from(bytes).toString('utf8');
+    const body = decode(await readLimited(c.req.raw, Number(c.req.header('content-length') ?? 0), MAX_BYTES));
     const { provider } = c.req.valid('param');
     return c.json(await receiveNotice(ctx, settleOrder, { provider, body, headers: c.req.raw.headers }), 200);
   });

@@ -106,7 +106,7 @@ export function seatRoutes(ctx: AppContext, gate: SoldOutGate) {
     .openapi(put, async (c) => {
       const { id: eventId } = c.req.valid('param');
       const csv = CSV_TYPE.test(c.req.header('content-type') ?? '');
-      const map = csv ? readSeatCsv(await c.req.text()) : checkBody(seatMapInput, c.req.valid('json'));
+      const map = csv ? await readSeatCsv(await c.req.text()) : checkBody(seatMapInput, c.req.valid('json'));
       return c.json(await putSeatMap(ctx, c.get('actor'), { ...map, eventId }), 200);
     })
     .openapi(get, async (c) => {

@@ -1,11 +1,12 @@
 import { z } from '@hono/zod-openapi';
 import { line, text, uuid } from '../../platform/http/shapes.ts';
+import { isUserId } from '../../platform/user-id.ts';
 
 export const transferStatuses = ['offered', 'requested', 'completed', 'failed', 'cancelled'] as const;
 
 export const transferInput = z
   .strictObject({
-    toUserId: text(128, 1).optional(),
+    toUserId: text(128, 1).refine(isUserId, 'must not be a name that is reserved').optional(),
     toWallet: text(44, 32).optional(),
     requireAcceptance: z
       .boolean()

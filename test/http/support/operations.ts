@@ -330,7 +330,7 @@ export const operations: Record<string, Operation> = {
   },
   'POST /api/tickets/{id}/transfer': {
     as: 'alice',
-    answers: { ...concerned(202), organiser: 403, support: 403 },
+    answers: { ...concerned(202), organiser: 403, support: 403, scanner: 403 },
     path: ticket,
     body: () => ({ toUserId: 'bob', reason: 'Bought for the wrong account' }),
     changed: (world) => ({ path: ticket(world), body: { toUserId: 'carol' } }),

@@ -114,8 +114,10 @@ async function openMissing(
   addresses: Map<string, string>,
 ): Promise<void> {
   const users = [...new Set(rows.map(({ userId }) => userId))].filter((userId) => !addresses.has(userId));
-  for (const userId of users)
-    if (userId.startsWith(WALLET)) addresses.set(userId, userId.slice(WALLET.length));
+  for (const userId of users) {
+    const address = namedWallet(userId);
+    if (address) addresses.set(userId, address);
+  }
   const strangers = users.filter((userId) => !addresses.has(userId));
   if (strangers.length === 0) return;
   // Keys may live far away: never asked for inside of a transaction.
@@ -129,5 +131,16 @@ async function openMissing(
   for (const { userId, address } of opened) addresses.set(userId, address);
 }
 
-/** A holder whom nobody here knows: the rest is the address. */
-const WALLET = 'wallet:';
+/** A holder whom nobody here knows: the rest is the address. Any other text is somebody's name, and no address. */
+const WALLET = /^wallet:(.*)$/s;
+
+function namedWallet(userId: string): Address | undefined {
+  const text = WALLET.exec(userId)?.[1];
+  if (text === undefined) return undefined;
+  try {
+    const address = toAddress(text);
+    return address === text ? address : undefined;
+  } catch {
+    return undefined;
+  }
+}
