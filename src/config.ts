@@ -73,15 +73,16 @@ const schema = z.object({
   HTTP_PORT: port.default(8080),
   METRICS_PORT: port.default(0),
   PUBLIC_URL: url(['http', 'https']).default('http://127.0.0.1:8080'),
+  HTTP_MAX_CONNECTIONS: z.coerce.number().int().min(1).default(5_000),
+  TRUSTED_PROXIES: z.coerce.number().int().min(0).max(10).default(0),
   RATE_LIMIT_PER_MINUTE: z.coerce.number().int().min(1).default(600),
-  /** How many proxies of ours stand before the API, each adding a caller's address to X-Forwarded-For. */
-  PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0),
   /** Places of one event that a buyer may have reserved or locked at once. */
   MAX_HELD_PLACES: z.coerce.number().int().min(1).max(10_000).default(20),
   /** Reservations and seat locks that a buyer may ask for in a minute. */
   HOLDS_PER_MINUTE: z.coerce.number().int().min(1).default(30),
   /** The same for all buyers of one network address; 0 is no limit. */
   HOLDS_PER_MINUTE_AND_ADDRESS: z.coerce.number().int().min(0).default(300),
+  ADDRESS_LIMIT_PER_MINUTE: z.coerce.number().int().min(1).default(600),
 
   DATABASE_OWNER_URL: postgresUrl.optional(),
   DATABASE_URL: postgresUrl.optional(),

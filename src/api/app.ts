@@ -25,11 +25,14 @@ import { waitingRoutes } from '../domain/waiting/routes.ts';
 import { walletRoutes } from '../domain/wallets/routes.ts';
 import { DomainError, notFound } from '../platform/errors.ts';
 import { allowRoles } from '../platform/http/allow-roles.ts';
+import { type Asset, createAsset, sendAsset } from '../platform/http/asset.ts';
+import { createStrangerLimit } from '../platform/http/limit-strangers.ts';
 import { problemResponse } from '../platform/http/problem.ts';
 import { rateLimit } from '../platform/http/rate-limit.ts';
 import { readJson } from '../platform/http/read-json.ts';
 import { requestLog } from '../platform/http/request-log.ts';
 import { createRouter } from '../platform/http/router.ts';
+import { secureHeaders } from '../platform/http/secure-headers.ts';
 import { createTokenVerifier, type TokenOptions } from '../platform/http/verify-token.ts';
 import { authenticate } from './authenticate.ts';
 import { docsPage } from './docs-page.ts';
@@ -39,12 +42,19 @@ import { createRefusalLog } from './log-refusal.ts';
 
 /** A large hall of 50,000 seats as CSV. */
 const SEAT_MAP_BYTES = 4 * 1024 * 1024;
+const DOCUMENT_SECONDS = 300;
 
 /** The HTTP interface: middleware and the routes of every module, documented by the schemas that validate them. */
 export function createApp(ctx: AppContext) {
   const { config, cache, clock } = ctx;
   const keys = createCodeKeys(config.QR_MASTER_KEYS ?? []);
   const gate = createSoldOutGate({ clock });
+
+  const strangers = createStrangerLimit({
+    clock,
+    perMinute: config.ADDRESS_LIMIT_PER_MINUTE,
+    proxies: config.TRUSTED_PROXIES,
+  });
 
   const guarded = createRouter();
   guarded.use(
@@ -54,6 +64,7 @@ export function createApp(ctx: AppContext) {
       isApiKey,
       isOpen: createTenantGate(ctx),
       logRefusal: createRefusalLog(ctx),
+      strangers,
     }),
   );
   guarded.use(rateLimit({ cache, clock, perMinute: config.RATE_LIMIT_PER_MINUTE }));
@@ -77,33 +88,35 @@ export function createApp(ctx: AppContext) {
 
   const app = createRouter();
   app.use(requestLog(ctx.log, ctx.metrics));
+  app.use(secureHeaders({ tls: config.PUBLIC_URL.startsWith('https:') }));
   app.use(methodNotAllowed({ app, onMethodNotAllowed: refuseMethod }));
   app.onError((error, c) => problemResponse(c, error));
   app.notFound((c) => problemResponse(c, notFound('route')));
-  for (const page of ['/docs', '/openapi.json', '/metrics', '/health/live', '/health/ready']) {
+  for (const page of ['/docs', '/openapi.json', '/health/live', '/health/ready']) {
     app.get(`${page}/`, (c) => c.redirect(page, 308));
   }
-  app.get('/metrics', async (c) => {
-    const { registry } = ctx.metrics;
-    return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType });
-  });
+  for (const pages of ['/docs/*', '/openapi.json', '/api/nft/*']) app.use(pages, strangers.page);
   app.route('/docs', docsPage());
   if (config.NODE_ENV !== 'production') app.get('/', (c) => c.redirect('/docs'));
   if (ctx.payments.name === 'test') app.route('/api', testBankRoutes(ctx));
   const documented = app
     .route('/', healthRoutes(ctx))
     .route('/api', nftRoutes(ctx))
-    .route('/api', webhookRoutes(ctx))
+    .route('/api', webhookRoutes(ctx, strangers))
     .route('/api', api);
   documented.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',
     scheme: 'bearer',
     description: 'An access token of the tenant’s identity provider, or an API key (tk_live_…)',
   });
-  let document: ReturnType<typeof createDocument> | undefined;
-  documented.get('/openapi.json', (c) => {
-    document ??= createDocument(documented, config);
-    return c.json(document);
+  let document: Promise<Asset> | undefined;
+  documented.get('/openapi.json', async (c) => {
+    document ??= createAsset({
+      type: 'application/json',
+      body: JSON.stringify(createDocument(documented, config)),
+      maxAge: DOCUMENT_SECONDS,
+    });
+    return sendAsset(c, await document);
   });
   return documented;
 }

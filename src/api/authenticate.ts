@@ -1,7 +1,9 @@
 import type { MiddlewareHandler } from 'hono';
+import type { FindByApiKey } from '../domain/tenants/authenticate-api-key.ts';
 import type { Actor } from '../platform/actor.ts';
 import { DomainError } from '../platform/errors.ts';
 import type { AppEnv } from '../platform/http/app-env.ts';
+import type { StrangerLimit } from '../platform/http/limit-strangers.ts';
 import { type Refusal, unauthenticated } from '../platform/http/refusal.ts';
 import type { VerifyToken } from '../platform/http/verify-token.ts';
 import type { TenantId } from '../platform/ids.ts';
@@ -16,24 +18,32 @@ const USER_ID = /^[\x21-\x7e]{1,128}$/;
  */
 export function authenticate(options: {
   verifyToken: VerifyToken;
-  findByApiKey: (text: string) => Promise<Actor>;
+  findByApiKey: FindByApiKey;
   isApiKey: (text: string) => boolean;
   isOpen: (tenantId: TenantId) => Promise<boolean>;
   logRefusal: (requestId: string, refusal: Refusal) => void;
+  strangers: Pick<StrangerLimit, 'prove'>;
 }): MiddlewareHandler<AppEnv> {
-  const { verifyToken, findByApiKey, isApiKey, isOpen, logRefusal } = options;
+  const { verifyToken, findByApiKey, isApiKey, isOpen, logRefusal, strangers } = options;
 
-  async function identify(header: string | undefined): Promise<Actor> {
-    if (header === undefined) throw unauthenticated('no_token');
-    const [scheme, token, ...rest] = header.split(' ');
-    if (scheme?.toLowerCase() !== 'bearer' || !token || rest.length > 0) throw unauthenticated('malformed');
+  async function identify(token: string | undefined): Promise<Actor> {
+    if (token === undefined) throw unauthenticated('no_token');
+    if (token === '') throw unauthenticated('malformed');
     const actor = isApiKey(token) ? await findByApiKey(token) : await verifyToken(token);
     if (!(await isOpen(actor.tenantId))) throw unauthenticated('tenant_closed');
     return actor;
   }
 
+  /** Who was let in a moment ago is no stranger, whatever others do behind the same address. */
+  function isKnown(token: string | undefined): boolean {
+    if (!token) return false;
+    return (isApiKey(token) ? findByApiKey : verifyToken).remembered(token) !== undefined;
+  }
+
   return async (c, next) => {
-    const actor = await identify(c.req.header('authorization')).catch((error) => {
+    const token = readToken(c.req.header('authorization'));
+    const find = () => identify(token);
+    const actor = await (isKnown(token) ? find() : strangers.prove(c, find)).catch((error) => {
       if (error instanceof DomainError && error.kind === 'unauthenticated')
         logRefusal(c.get('requestId'), error.cause as Refusal);
       throw error;
@@ -42,6 +52,13 @@ export function authenticate(options: {
     c.set('actor', user === undefined ? actor : onBehalfOf(actor, user));
     return next();
   };
+}
+
+/** Undefined without the header, empty for a header that holds no token. */
+function readToken(header: string | undefined): string | undefined {
+  if (header === undefined) return undefined;
+  const [scheme, token = '', ...rest] = header.split(' ', 3);
+  return scheme?.toLowerCase() === 'bearer' && rest.length === 0 ? token : '';
 }
 
 function onBehalfOf(actor: Actor, user: string): Actor {

@@ -1,12 +1,17 @@
 import { readFile } from 'node:fs/promises';
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { absolutePath } from 'swagger-ui-dist';
+import { type Asset, createAsset, sendAsset } from '../platform/http/asset.ts';
 
+const HTML = 'text/html; charset=utf-8';
+const SCRIPT = 'text/javascript; charset=utf-8';
 const files = new Map([
   ['swagger-ui.css', 'text/css; charset=utf-8'],
-  ['swagger-ui-bundle.js', 'text/javascript; charset=utf-8'],
+  ['swagger-ui-bundle.js', SCRIPT],
   ['favicon-32x32.png', 'image/png'],
 ]);
+const HOUR_SECONDS = 3_600;
+const DAY_SECONDS = 86_400;
 
 const PAGE = `<!doctype html>
 <html lang="en">
@@ -24,23 +29,43 @@ const PAGE = `<!doctype html>
 </body>
 </html>`;
 
-const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#ui', deepLinking: true, persistAuthorization: true });`;
+const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#ui', deepLinking: true });`;
 
 const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/** The interactive reference. Everything it needs is served from here. */
+/**
+ * The interactive reference. Everything it needs is served from here, out of memory: it is read once, when the first one
+ * asks. A key that is tried there is forgotten with the page.
+ */
 export function docsPage() {
   return new Hono()
-    .get('/', (c) => c.html(PAGE, 200, { 'content-security-policy': POLICY }))
-    .get('/start.js', (c) => c.body(START, 200, { 'content-type': 'text/javascript; charset=utf-8' }))
-    .get('/:file', async (c) => {
-      const type = files.get(c.req.param('file'));
-      if (!type) return c.notFound();
-      const bytes = await readFile(`${absolutePath()}/${c.req.param('file')}`);
-      return c.body(new Uint8Array(bytes), 200, {
-        'content-type': type,
-        'cache-control': 'public, max-age=86400',
-      });
-    });
+    .get('/', async (c) => {
+      c.header('Content-Security-Policy', POLICY);
+      return send(c, 'index');
+    })
+    .get('/start.js', (c) => send(c, 'start.js'))
+    .get('/:file', (c) => send(c, files.has(c.req.param('file')) ? c.req.param('file') : undefined));
+}
+
+let loading: Promise<Map<string, Asset>> | undefined;
+
+async function send(c: Context, name: string | undefined): Promise<Response> {
+  loading ??= load();
+  const asset = name === undefined ? undefined : (await loading).get(name);
+  return asset ? sendAsset(c, asset) : c.notFound();
+}
+
+async function load(): Promise<Map<string, Asset>> {
+  const assets = await Promise.all([
+    createAsset({ type: HTML, body: PAGE, maxAge: HOUR_SECONDS }).then((asset) => ['index', asset] as const),
+    createAsset({ type: SCRIPT, body: START, maxAge: HOUR_SECONDS }).then(
+      (asset) => ['start.js', asset] as const,
+    ),
+    ...[...files].map(async ([name, type]) => {
+      const body = await readFile(`${absolutePath()}/${name}`);
+      return [name, await createAsset({ type, body, maxAge: DAY_SECONDS })] as const;
+    }),
+  ]);
+  return new Map(assets);
 }

@@ -14,7 +14,12 @@ await runProcess('api', async (services, signal) => {
   const chain = createChainReader(rpc, config.CHAIN_PROGRAM_ID as string);
   const payments = createProvider({ ...services, db });
   const app = createApp({ ...services, db, bus, chain, payments });
-  const { url, closed } = await serveHttp(app, { host: config.HTTP_HOST, port: config.HTTP_PORT, signal });
+  const { url, closed } = await serveHttp(app, {
+    host: config.HTTP_HOST,
+    port: config.HTTP_PORT,
+    maxConnections: config.HTTP_MAX_CONNECTIONS,
+    signal,
+  });
   log.info({ url }, 'listening');
   await closed;
 });

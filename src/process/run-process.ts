@@ -1,8 +1,8 @@
-import { createServer } from 'node:http';
 import { loadConfig, type ProcessName } from '../config.ts';
 import { readEnvironment } from './environment.ts';
 import { exitOnProblem } from './exit.ts';
 import { openServices, type Services } from './open-services.ts';
+import { serveMetrics } from './serve-metrics.ts';
 
 /** SIGTERM must be over before an orchestrator kills: drain for so long. */
 const DRAIN_MS = 9_000;
@@ -33,7 +33,8 @@ export async function runProcess(
         }, LAST_MS).unref();
       });
     }
-    const metricsServer = config.METRICS_PORT > 0 ? serveMetrics(services, config.METRICS_PORT) : undefined;
+    const at = { host: config.HTTP_HOST, port: config.METRICS_PORT };
+    const metricsServer = at.port > 0 ? await serveMetrics(services.metrics, at) : undefined;
     log.info('starting');
     const run = work(services, stop.signal).finally(() => {
       metricsServer?.close();
@@ -51,12 +52,4 @@ async function untilDrained(run: Promise<void>, signal: AbortSignal): Promise<bo
     signal.addEventListener('abort', () => setTimeout(resolve, DRAIN_MS, false));
   });
   return Promise.race([run.then(() => true), late]);
-}
-
-/** For processes without an API of their own. */
-function serveMetrics({ metrics, config }: Services, port: number) {
-  return createServer(async (_request, response) => {
-    response.setHeader('content-type', metrics.registry.contentType);
-    response.end(await metrics.registry.metrics());
-  }).listen(port, config.HTTP_HOST);
 }

@@ -28,7 +28,7 @@ beforeAll(async () => {
     MAX_HELD_PLACES: String(HELD),
     HOLDS_PER_MINUTE: String(PER_MINUTE),
     HOLDS_PER_MINUTE_AND_ADDRESS: String(PER_ADDRESS),
-    PROXY_HOPS: '1',
+    TRUSTED_PROXIES: '1',
   });
   ctx = await createTestContext({ clock, config });
   const app = createApp(ctx);

@@ -1,7 +1,9 @@
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type App, createApp } from '../../src/api/app.ts';
 import { createDb } from '../../src/platform/db.ts';
 import { workers } from '../../src/platform/heartbeat.ts';
+import { serveMetrics } from '../../src/process/serve-metrics.ts';
 import { clientOf, createTestContext, createTestTenant, type TestContext } from '../support/test-context.ts';
 
 let ctx: TestContext;
@@ -100,17 +102,27 @@ describe('GET /health/ready', () => {
   });
 });
 
-describe('GET /metrics', () => {
+describe('the measurements', () => {
+  it('are not on the port that the world reaches', async () => {
+    for (const path of ['/metrics', '/metrics/', '/api/metrics']) {
+      const response = await app.request(path);
+      expect([path, response.status]).toEqual([path, path.startsWith('/api') ? 401 : 404]);
+      expect(await response.text()).not.toContain('tessera_');
+    }
+  });
+
   it('counts requests by route, and names no tenant, no id and nothing that a caller made up', async () => {
     const tenant = await createTestTenant(ctx, app);
     const id = '0199f000-0000-7000-8000-00000000cafe';
     await tenant.alice.get(`/events/${id}`);
     await tenant.alice.get(`/made-up-${id}`);
     await clientOf(app).get(`/../made-up-${id}`);
-    const response = await app.request('/metrics');
+    const server = await serveMetrics(ctx.metrics, { host: '127.0.0.1', port: 0 });
+    const response = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`);
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toContain('text/plain');
     const text = await response.text();
+    server.close();
     expect(text).toMatch(
       /^tessera_http_request_duration_seconds_count\{[^}]*route="\/api\/events\/:id"[^}]*status="404"[^}]*\} 1$/m,
     );

@@ -167,6 +167,17 @@ describe('complains about', () => {
       `grant temporary on database ${name} to public`,
       'tessera_relay: may create temporary in the database',
     ],
+    ['an owner who may log in', 'alter role tessera_owner login', 'tessera_owner: may log in'],
+    [
+      'large objects for everybody',
+      'grant execute on function lo_creat(integer) to public',
+      'tessera_listener: may execute lo_creat(integer)',
+    ],
+    [
+      'a relay that reads answers',
+      'grant select on idempotency_keys to tessera_relay',
+      'tessera_relay: may read the answers that are kept',
+    ],
     ['a right to truncate', 'grant truncate on tickets to tessera_app', 'tessera_app: TRUNCATE on tickets'],
     ['a right of everybody', 'grant select on tickets to public', 'everybody: SELECT on tickets'],
     [
@@ -240,7 +251,7 @@ describe('the rights of the system roles are', () => {
       events: 'select (ends_at, expired_at, id, tenant_id)',
       failed_messages: 'select, update (next_attempt_at)',
       holds: 'select (expires_at, state, tenant_id, ticket_type_id)',
-      idempotency_keys: 'delete, select',
+      idempotency_keys: 'delete, select (created_at, ctid, status, tenant_id)',
       inbox: 'delete, select',
       inventory: 'select (capacity, event_id, held, sold, tenant_id, ticket_type_id, waiting)',
       mails: 'delete, select (id, next_attempt_at, settled_at, status, tenant_id)',

@@ -64,7 +64,7 @@ export function reservationRoutes(ctx: AppContext, gate: SoldOutGate) {
     .openapi(reserve, async (c) => {
       const call = {
         idempotencyKey: c.req.valid('header')['idempotency-key'],
-        address: clientAddress(c, ctx.config.PROXY_HOPS),
+        address: clientAddress(c, ctx.config.TRUSTED_PROXIES),
       };
       return c.json(await reserveTickets(c.get('actor'), c.req.valid('json'), call), 201);
     })

@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { AppContext } from '../../context.ts';
+import type { StrangerLimit } from '../../platform/http/limit-strangers.ts';
 import { decode, readLimited } from '../../platform/http/read-json.ts';
 import { createRouter } from '../../platform/http/router.ts';
 import { answer, problems } from '../../platform/http/shapes.ts';
@@ -9,7 +10,7 @@ import { receiveNotice } from './receive-notice.ts';
 
 const MAX_BYTES = 256 * 1024;
 
-const receive = createRoute({
+const notice = createRoute({
   method: 'post',
   path: '/payments/webhook/{provider}',
   tags: ['Orders'],
@@ -26,16 +27,18 @@ const receive = createRoute({
       z.object({ outcome: z.enum(['handled', 'known', 'ignored']) }).openapi('NoticeReceipt'),
       'Taken',
     ),
-    ...problems(400, 401, 404, 413, 503),
+    ...problems(400, 401, 404, 413, 429, 503),
   },
 });
 
 /** The provider has no token of ours: its signature over the raw body is the proof. */
-export function webhookRoutes(ctx: AppContext) {
+export function webhookRoutes(ctx: AppContext, strangers: Pick<StrangerLimit, 'prove'>) {
   const settleOrder = createSettleOrder(ctx, createSaleLanes(ctx));
-  return createRouter().openapi(receive, async (c) => {
+  return createRouter().openapi(notice, async (c) => {
     const body = decode(await readLimited(c.req.raw, Number(c.req.header('content-length') ?? 0), MAX_BYTES));
     const { provider } = c.req.valid('param');
-    return c.json(await receiveNotice(ctx, settleOrder, { provider, body, headers: c.req.raw.headers }), 200);
+    const { headers } = c.req.raw;
+    const receive = () => receiveNotice(ctx, settleOrder, { provider, body, headers });
+    return c.json(await strangers.prove(c, receive), 200);
   });
 }

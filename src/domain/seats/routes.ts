@@ -116,7 +116,7 @@ export function seatRoutes(ctx: AppContext, gate: SoldOutGate) {
     .openapi(lock, async (c) => {
       const call = {
         idempotencyKey: c.req.valid('header')['idempotency-key'],
-        address: clientAddress(c, ctx.config.PROXY_HOPS),
+        address: clientAddress(c, ctx.config.TRUSTED_PROXIES),
       };
       return c.json(await lockSeats(c.get('actor'), c.req.valid('json'), call), 201);
     })

@@ -9,14 +9,26 @@ import { matchesHash, type ParsedApiKey, parseApiKey } from './api-key-format.ts
 const REMEMBER_MS = 30_000;
 const REMEMBERED_KEYS = 10_000;
 
+export type FindByApiKey = ((text: string) => Promise<Actor>) & {
+  /** Whose a key is that was looked up a moment ago; undefined for any other. */
+  remembered(text: string): Actor | undefined;
+};
+
 /** A function from the text of a key to who asks. It throws `unauthenticated` for a key that is not in force. */
-export function createApiKeyAuthenticator(ctx: { db: Db; clock: Clock }): (text: string) => Promise<Actor> {
+export function createApiKeyAuthenticator(ctx: { db: Db; clock: Clock }): FindByApiKey {
   const known = new Map<string, { actor: Actor; until: number }>();
-  return async (text) => {
-    const now = ctx.clock.now().getTime();
+
+  function remembered(text: string): Actor | undefined {
     const hit = known.get(text);
-    if (hit && hit.until > now) return hit.actor;
+    if (hit && hit.until > ctx.clock.now().getTime()) return hit.actor;
     known.delete(text);
+    return undefined;
+  }
+
+  async function find(text: string): Promise<Actor> {
+    const hit = remembered(text);
+    if (hit) return hit;
+    const now = ctx.clock.now().getTime();
     const parsed = parseApiKey(text);
     if (!parsed) throw unauthenticated('api_key_malformed');
     const found = await findActor(ctx, parsed);
@@ -26,7 +38,9 @@ export function createApiKeyAuthenticator(ctx: { db: Db; clock: Clock }): (text:
       if (oldest !== undefined) known.delete(oldest);
     }
     return found.actor;
-  };
+  }
+
+  return Object.assign(find, { remembered });
 }
 
 async function findActor(

@@ -36,7 +36,7 @@ const metadata = createRoute({
   description: 'What wallets and marketplaces show of the NFT. It follows what the organiser changes.',
   security: [],
   request: { params: mintParam },
-  responses: { 200: answer(metadataShape, 'Metaplex token standard'), ...problems(400, 404) },
+  responses: { 200: answer(metadataShape, 'Metaplex token standard'), ...problems(400, 404, 429) },
 });
 const image = createRoute({
   method: 'get',
@@ -49,7 +49,7 @@ const image = createRoute({
   request: { params: mintParam },
   responses: {
     200: { description: 'SVG', content: { 'image/svg+xml': { schema: z.string() } } },
-    ...problems(400, 404),
+    ...problems(400, 404, 429),
   },
 });
 

@@ -26,6 +26,7 @@ import { periodic } from '../../platform/periodic.ts';
 import { waitFor } from '../../platform/retry.ts';
 import type { Environment } from '../../process/environment.ts';
 import { migrationsFolder } from '../../process/open-database.ts';
+import { serveMetrics } from '../../process/serve-metrics.ts';
 import { runBackground } from '../../workers/run-background.ts';
 import { runMintWorker } from '../../workers/run-mint-worker.ts';
 import { initChain } from '../init-chain.ts';
@@ -110,6 +111,10 @@ async function setUp(options: Options, closers: Closers, stopping: AbortControll
   const metrics = createMetrics();
   metrics.collectProcess();
   const clock = systemClock;
+  if (config.METRICS_PORT > 0) {
+    const server = await serveMetrics(metrics, { host: config.HTTP_HOST, port: config.METRICS_PORT });
+    closers.unshift(() => server.close());
+  }
 
   const launching = startPostgres({ folder: `${folder}/postgres`, signal: starting });
   closers.unshift(async () => (await launching.catch(() => undefined))?.stop());
@@ -198,7 +203,12 @@ async function setUp(options: Options, closers: Closers, stopping: AbortControll
   report('workers', 'outbox relay, background, mint worker, listener');
 
   const app = createApp({ ...services, db, bus, chain: createChainReader(rpc, programId), payments });
-  const { url, closed } = await serveHttp(app, { host: config.HTTP_HOST, port: config.HTTP_PORT, signal });
+  const { url, closed } = await serveHttp(app, {
+    host: config.HTTP_HOST,
+    port: config.HTTP_PORT,
+    maxConnections: config.HTTP_MAX_CONNECTIONS,
+    signal,
+  });
   closers.unshift(() => closed);
   const moved = env.HTTP_PORT || port === given.HTTP_PORT ? '' : `; port ${given.HTTP_PORT} is in use`;
   // Up means that all of it works: each worker has said so by then.

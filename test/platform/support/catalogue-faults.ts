@@ -107,6 +107,16 @@ const checks = [
   `${given} select format('%s: superuser, bypassrls, createrole, createdb or replication', r.rolname) as fault
    from pg_roles r, given where r.rolname = any (all_roles)
      and (r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication)`,
+  `${given} select format('%s: may log in', rolname) as fault from pg_roles where rolname = 'tessera_owner' and rolcanlogin`,
+  // No policy reaches large objects.
+  `${given} select format('%s: may execute %s', r, p.oid::regprocedure) as fault
+   from given cross join unnest(serving_roles) r join pg_roles o on o.rolname = r, pg_proc p
+   where p.pronamespace = 'pg_catalog'::regnamespace and (p.proname ~ '^lo_' or p.proname in ('loread', 'lowrite'))
+     and has_function_privilege(o.oid, p.oid, 'execute')`,
+  // Answers are somebody's: who forgets them need not read them.
+  `${given} select format('%s: may read the answers that are kept', r) as fault
+   from given cross join unnest(serving_roles) r join pg_roles o on o.rolname = r, unnest(array['response', 'request_hash', 'principal', 'key']) c
+   where r <> 'tessera_app' and has_column_privilege(o.oid, 'idempotency_keys', c, 'select')`,
   `${given} select format('%s: is a member of %s', m.member::regrole, m.roleid::regrole) as fault
    from pg_auth_members m, given where m.member::regrole::text = any (all_roles)`,
   `${given} select format('%s: owns %s', r.rolname, pg_describe_object(d.classid, d.objid, d.objsubid)) as fault
