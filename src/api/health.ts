@@ -34,10 +34,18 @@ const ready = createRoute({
 });
 
 export function healthRoutes(ctx: AppContext) {
+  let reading: Promise<Record<string, Check>> | undefined;
+  /** Everybody may ask, so those who ask at once are told of one look. */
+  const readOnce = () => {
+    reading ??= readChecks(ctx).finally(() => {
+      reading = undefined;
+    });
+    return reading;
+  };
   return createRouter()
     .openapi(live, (c) => c.json({ status: 'live' as const }, 200))
     .openapi(ready, async (c) => {
-      const checks = await readChecks(ctx);
+      const checks = await readOnce();
       const ok = Object.entries(checks).every(([name, { ok }]) => ok || name === 'cache');
       return ok
         ? c.json({ status: 'ready' as const, checks }, 200)

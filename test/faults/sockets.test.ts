@@ -1,9 +1,19 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../src/api/app.ts';
 import { serveHttp } from '../../src/main/serve-http.ts';
-import { createTestContext, type TestContext } from '../support/test-context.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { createMetrics } from '../../src/platform/metrics.ts';
+import {
+  createTestContext,
+  createTestTenant,
+  issueToken,
+  type TestContext,
+} from '../support/test-context.ts';
 
 let ctx: TestContext;
 const cleanUps: (() => unknown)[] = [];
@@ -131,6 +141,39 @@ describe('pipelined requests', () => {
     release();
     await pause(200);
     expect(served.ran).toBe(1);
+  });
+});
+
+describe('an upload that breaks off', () => {
+  it.each([
+    ['of an event', '/api/events', 'Content-Length: 60000'],
+    ['in pieces', '/api/events', 'Transfer-Encoding: chunked'],
+    ['of a seat map', `/api/events/${randomUUID()}/seat-map`, 'Content-Length: 4000000'],
+    ['of a notice', '/api/payments/webhook/test', 'Content-Length: 60000'],
+  ])('%s is no error of ours', async (_what, path, length) => {
+    const folder = await mkdtemp(`${tmpdir()}/tessera-log-`);
+    const log = createLogger({ level: 'info', process: 'api', destination: `${folder}/api.log` });
+    const metrics = createMetrics();
+    const app = createApp({ ...ctx, log, metrics });
+    const { tenantId } = await createTestTenant(ctx, app);
+    const token = await issueToken({ tenantId, subject: 'olga', role: 'organiser' });
+    const served = await serve((request, env) => app.fetch(request, env));
+    const socket = await open(served.port);
+    const method = path.endsWith('seat-map') ? 'PUT' : 'POST';
+    const headers = `Host: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n${length}\r\n`;
+    socket.write(
+      `${method} ${path} HTTP/1.1\r\n${headers}\r\n${length.startsWith('T') ? '400\r\n' : ''}{"title":`,
+    );
+    await expect.poll(() => served.running).toBe(1);
+    await pause(100);
+    socket.destroy();
+    await expect.poll(() => served.running).toBe(0);
+    const { values } = await metrics.httpDuration.get();
+    const statuses = new Set(values.map(({ labels }) => String(labels.status)));
+    expect([...statuses]).toEqual(['400']);
+    const text = await readFile(`${folder}/api.log`, 'utf8');
+    expect(text).not.toContain('request failed');
+    await rm(folder, { recursive: true });
   });
 });
 

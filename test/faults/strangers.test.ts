@@ -98,6 +98,21 @@ describe('an address', () => {
     for (let i = 0; i < 20; i++) expect((await ask(app, '192.0.2.1', '/health/live')).status).toBe(200);
   });
 
+  it('cannot have the database asked for each look at health', async () => {
+    const app = appWith({});
+    const connect = vi.spyOn(ctx.db.pool, 'connect');
+    const query = vi.spyOn(ctx.db.pool, 'query');
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, () => ask(app, '192.0.2.1', '/health/ready')),
+    );
+    const asked = connect.mock.calls.length + query.mock.calls.length;
+    connect.mockRestore();
+    query.mockRestore();
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
+    expect(asked).toBeGreaterThan(0);
+    expect(asked).toBeLessThan(5);
+  });
+
   it('pays for notices that are not signed, and not for those that are', async () => {
     const app = appWith({ ADDRESS_LIMIT_PER_MINUTE: '20' });
     const body = JSON.stringify({ id: 'evt_1', type: 'x', tenant: 'another', reference: 'x' });
