@@ -146,4 +146,42 @@ export const sabotages: readonly Sabotage[] = [
       name: 'gets no answer of another key, neither by its id nor by its buyer',
     },
   },
+  {
+    name: 'hostile: a token may be spelt in many ways',
+    file: 'src/platform/http/verify-token.ts',
+    from: "!token.split('.').every(isCanonical)",
+    to: 'false',
+    test: {
+      file: 'test/faults/token-spellings.test.ts',
+      name: 'has one spelling: no other one of its signature opens',
+    },
+  },
+  {
+    name: 'hostile: pipelined requests run at once',
+    file: 'src/platform/http/in-turn.ts',
+    from: 'if (!turns.busy) run(',
+    to: 'if (turns) run(',
+    test: { file: 'test/faults/sockets.test.ts', name: 'run one after the other' },
+  },
+  {
+    name: 'hostile: a body is read before the role is known',
+    file: 'src/platform/http/allow-roles.ts',
+    from: 'if (allowed) requireRole(',
+    to: 'if (!allowed) requireRole(',
+    test: { file: 'test/faults/large-bodies.test.ts', name: 'of a role that may not upload it' },
+  },
+  {
+    name: 'hostile: wrong keys cost nothing',
+    file: 'src/platform/http/limit-strangers.ts',
+    from: 'refused ? FAILED - 1 : -1',
+    to: '-1',
+    test: { file: 'test/faults/strangers.test.ts', name: 'is told 429 after 60 wrong keys' },
+  },
+  {
+    name: 'hostile: the relay may read stored answers',
+    file: 'migrations/0029_less_power.sql',
+    from: 'revoke select on idempotency_keys from tessera_relay;',
+    to: '',
+    test: { file: 'test/platform/catalogue.test.ts', name: 'for the relay: when something is due' },
+  },
 ];

@@ -86,7 +86,13 @@ async function refused(
 ) {
   const before = await digestDatabase(ctx);
   const answer = await call();
-  const status = code === 'not_found' ? 404 : ['validation_failed', 'bad_address'].includes(code) ? 400 : 409;
+  const others: Record<string, number> = {
+    forbidden: 403,
+    not_found: 404,
+    validation_failed: 400,
+    bad_address: 400,
+  };
+  const status = others[code] ?? 409;
   expectProblem(answer, status, code);
   expect(await digestDatabase(ctx)).toBe(before);
   return answer.body;
