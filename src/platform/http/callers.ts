@@ -1,8 +1,8 @@
 import { type Role, roles } from '../actor.ts';
 
 /**
- * Who may call an operation, for its description. The verb decides: these are words, which a test compares with what the
- * verbs answer to each role.
+ * Who may call an operation, for its description, and for `allowRoles`, which reads no body of anybody else. The verb
+ * decides: a test compares these words with what is answered to each role.
  */
 export const everybody: readonly Role[] = roles;
 export const admins: readonly Role[] = ['admin'];
