@@ -19,6 +19,7 @@ const transfer = createRoute({
   description:
     '202: ask GET /transfers/{id} how it stands. The ticket has its new owner when the chain says so. For a ticket of somebody else it takes the role admin, or staff with the scope transfer_for_others, and a reason; the holder is told.',
   'x-roles': givers,
+  'x-roles-with-scope': ['organiser', 'support'],
   request: {
     params: idOf('ticketId'),
     headers: idempotencyHeader,

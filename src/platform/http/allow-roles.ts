@@ -27,7 +27,9 @@ function readCallers(routes: OpenAPIHono<AppEnv>): Map<string, readonly Role[]> 
   for (const definition of routes.openAPIRegistry.definitions) {
     if (definition.type !== 'route' || !definition.route.request?.body) continue;
     const { method, path } = definition.route;
-    const allowed = (definition.route as { 'x-roles'?: readonly Role[] })['x-roles'];
+    const route = definition.route as { 'x-roles'?: readonly Role[]; 'x-roles-with-scope'?: readonly Role[] };
+    // Whether somebody has the scope, the verb decides.
+    const allowed = route['x-roles'] && [...route['x-roles'], ...(route['x-roles-with-scope'] ?? [])];
     if (allowed) callers.set(`${method.toUpperCase()} ${BASE}${path.replace(/\{(\w+)\}/g, ':$1')}`, allowed);
   }
   return callers;

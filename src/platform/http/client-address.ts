@@ -1,5 +1,6 @@
-import { BlockList, isIP } from 'node:net';
+import { BlockList, isIPv4 } from 'node:net';
 import type { Context } from 'hono';
+import { addressOf } from './address-of.ts';
 
 /** Whoever connects from there is no caller but a proxy, a balancer or a process beside us. */
 const ours = new BlockList();
@@ -13,34 +14,18 @@ for (const [network, bits] of [
 ] as const)
   ours.addSubnet(network, bits, 'ipv4');
 for (const [network, bits] of [
-  ['::1', 128],
   ['fc00::', 7],
   ['fe80::', 10],
 ] as const)
   ours.addSubnet(network, bits, 'ipv6');
 
-/**
- * The network address of the caller; undefined when it is not known: there is no
- * socket, or a network of our own is all that it shows. Behind proxies of ours it is what the outermost
- * of `hops` of them wrote into X-Forwarded-For; what stands before that in the header is the caller's own and is not
- * believed. An IPv6 address is cut to its /64, which one subscriber has whole.
- */
-export function clientAddress(c: Context, hops: number): string | undefined {
-  const socket = c.env?.incoming?.socket?.remoteAddress as string | undefined;
-  const forwarded = hops === 0 ? undefined : c.req.header('x-forwarded-for')?.split(',').at(-hops)?.trim();
-  const given = (forwarded || socket)?.replace(/^::ffff:(?=\d+\.)/, '');
-  const version = given === undefined ? 0 : isIP(given);
-  if (given === undefined || version === 0 || ours.check(given, version === 6 ? 'ipv6' : 'ipv4'))
-    return undefined;
-  return version === 6 ? networkOf(given) : given;
-}
+/** The machine itself, as its address is cut. A rule for it would take in every IPv4 address too. */
+const LOOPBACK = '0:0:0:0::/64';
 
-function networkOf(address: string): string {
-  const [head = '', tail = ''] = address.split('::');
-  const left = head.split(':').filter(Boolean);
-  const right = tail.split(':').filter(Boolean);
-  const zeros = address.includes('::')
-    ? Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0')
-    : [];
-  return `${[...left, ...zeros, ...right].slice(0, 4).join(':')}::/64`;
+/** The same as `addressOf`, but undefined where a network of our own is all that it shows: that is no caller. */
+export function clientAddress(c: Context, proxies: number): string | undefined {
+  const address = addressOf(c, proxies);
+  if (address === undefined || address === LOOPBACK) return undefined;
+  const [network = ''] = address.split('/');
+  return ours.check(network, isIPv4(network) ? 'ipv4' : 'ipv6') ? undefined : address;
 }

@@ -10,6 +10,7 @@ import { type Actor, type Role, roles, TRANSFER_FOR_OTHERS } from '../actor.ts';
 import type { Clock } from '../clock.ts';
 import { toTenantId } from '../ids.ts';
 import { isUserId } from '../user-id.ts';
+import { isClean } from './read-json.ts';
 import { refusalOf, unauthenticated } from './refusal.ts';
 
 export type TokenOptions = {
