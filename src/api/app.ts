@@ -36,7 +36,7 @@ import { secureHeaders } from '../platform/http/secure-headers.ts';
 import { createTokenVerifier, type TokenOptions } from '../platform/http/verify-token.ts';
 import { authenticate } from './authenticate.ts';
 import { docsPage } from './docs-page.ts';
-import { createDocument } from './document.ts';
+import { createDocument, writeDocument } from './document.ts';
 import { healthRoutes } from './health.ts';
 import { createRefusalLog } from './log-refusal.ts';
 
@@ -44,8 +44,15 @@ import { createRefusalLog } from './log-refusal.ts';
 const SEAT_MAP_BYTES = 4 * 1024 * 1024;
 const DOCUMENT_SECONDS = 300;
 
-/** The HTTP interface: middleware and the routes of every module, documented by the schemas that validate them. */
-export function createApp(ctx: AppContext) {
+/** Real ids for those in the examples of the reference, by their names in `x-example-ids`. */
+export type KnownIds = Readonly<Record<string, string>>;
+const NONE: KnownIds = {};
+
+/**
+ * The HTTP interface: middleware and the routes of every module, documented by the schemas that validate them. Where
+ * `knownIds` says what there is, as under `npm start`, the examples of the reference name it.
+ */
+export function createApp(ctx: AppContext, { knownIds = () => NONE }: { knownIds?: () => KnownIds } = {}) {
   const { config, cache, clock } = ctx;
   const keys = createCodeKeys(config.QR_MASTER_KEYS ?? []);
   const gate = createSoldOutGate({ clock });
@@ -109,15 +116,17 @@ export function createApp(ctx: AppContext) {
     scheme: 'bearer',
     description: 'An access token of the tenant’s identity provider, or an API key (tk_live_…)',
   });
-  let document: Promise<Asset> | undefined;
+  let written: { known: KnownIds; asset: Promise<Asset> } | undefined;
   documented.get('/openapi.json', async (c) => {
-    document ??= createAsset({
-      type: 'application/json',
-      body: JSON.stringify(createDocument(documented, config)),
-      maxAge: DOCUMENT_SECONDS,
-    });
-    return sendAsset(c, await document);
+    const known = knownIds();
+    if (written?.known !== known) written = writeAsset(known);
+    return sendAsset(c, await written.asset);
   });
+
+  function writeAsset(known: KnownIds): { known: KnownIds; asset: Promise<Asset> } {
+    const body = writeDocument(createDocument(documented, config), known);
+    return { known, asset: createAsset({ type: 'application/json', body, maxAge: DOCUMENT_SECONDS }) };
+  }
   return documented;
 }
 

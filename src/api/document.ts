@@ -40,6 +40,14 @@ export function createDocument(app: OpenAPIHono<AppEnv>, config: Pick<Config, 'P
   return document;
 }
 
+/** The text of the document, with `known` in the place of those ids that stand for things of the reader. */
+export function writeDocument(document: Document, known: Readonly<Record<string, string>>): string {
+  return Object.entries(exampleIds).reduce(
+    (text, [name, id]) => (known[name] === undefined ? text : text.replaceAll(id, known[name])),
+    JSON.stringify(document),
+  );
+}
+
 function describeCallers(operation: Operation): void {
   const roles = operation['x-roles'] as readonly Role[] | undefined;
   const who = roles ? `Roles: ${roles.join(', ')}.` : 'Without a token.';

@@ -117,6 +117,8 @@ describe('npm start', () => {
     expect(key).toMatch(/^tk_live_/);
     before = await untilOnChain(key, rpcUrl);
     expect(before).toHaveLength(2);
+    const [, url = ''] = /API {8}(http:\S+)\/api/.exec(child.output()) ?? [];
+    expect(await sendPurchaseOfReference(url, key)).toBe(201);
     expect(await stop(child)).toBeLessThan(10_000);
   });
 
@@ -249,3 +251,36 @@ describe('npm start', () => {
     expect(child.output()).toMatch(/HTTP_PORT .*number/i);
   });
 });
+
+/** The example of the reference, as it stands, by somebody who has the key that was printed. */
+async function sendPurchaseOfReference(url: string, key: string): Promise<number> {
+  const document = (await (await fetch(`${url}/openapi.json`)).json()) as {
+    paths: Record<
+      string,
+      {
+        post: {
+          parameters: { in: string; name: string; required?: boolean; example?: string }[];
+          requestBody: { content: Record<string, { example: unknown }> };
+        };
+      }
+    >;
+  };
+  const { parameters, requestBody } = document.paths['/api/tickets/purchase']?.post ?? {
+    parameters: [],
+    requestBody: { content: {} },
+  };
+  const headers = parameters.flatMap((one) =>
+    one.in === 'header' && one.required ? [[one.name, one.example ?? '']] : [],
+  );
+  const response = await fetch(`${url}/api/tickets/purchase`, {
+    method: 'POST',
+    headers: {
+      ...Object.fromEntries(headers),
+      authorization: `Bearer ${key}`,
+      'on-behalf-of': 'dora',
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify(requestBody.content['application/json']?.example),
+  });
+  return response.status;
+}

@@ -151,6 +151,11 @@ export async function runDemo(stack: Stack, report: Report): Promise<Walked> {
   );
 
   const ticket = await bob.get<TicketView>(`/tickets/${given}`);
+  const { orderId, transactionId } = order;
+  stack.showExamplesOf({
+    ...{ eventId: event.id, ticketTypeId: type?.id ?? '', ticketId: given, mint: ticket.nftMint ?? '' },
+    ...{ orderId, transactionId },
+  });
   return { tenant, next: whatNext(stack, tenant, purchaseOf(event.id, type?.id ?? ''), ticket, signature) };
 }
 

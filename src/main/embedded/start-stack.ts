@@ -1,7 +1,7 @@
 import { access, constants, mkdir } from 'node:fs/promises';
 import pg from 'pg';
 import { runListener } from '../../../listener/run-listener.ts';
-import { createApp } from '../../api/app.ts';
+import { createApp, type KnownIds } from '../../api/app.ts';
 import { type Config, loadConfig } from '../../config.ts';
 import { createChainReader } from '../../domain/chain/read/chain-reader.ts';
 import { createRpc } from '../../domain/chain/rpc/rpc.ts';
@@ -47,6 +47,8 @@ export type Stack = {
   rpcUrl: string;
   wsUrl: string;
   programId: string;
+  /** The examples of the reference name these things from now on. */
+  showExamplesOf(ids: KnownIds): void;
   identity: LocalIdentity;
   db: ReturnType<typeof createDb>;
   stop(): Promise<void>;
@@ -202,7 +204,11 @@ async function setUp(options: Options, closers: Closers, stopping: AbortControll
   closers.unshift(() => running);
   report('workers', 'outbox relay, background, mint worker, listener');
 
-  const app = createApp({ ...services, db, bus, chain: createChainReader(rpc, programId), payments });
+  let knownIds: KnownIds = {};
+  const app = createApp(
+    { ...services, db, bus, chain: createChainReader(rpc, programId), payments },
+    { knownIds: () => knownIds },
+  );
   const { url, closed } = await serveHttp(app, {
     host: config.HTTP_HOST,
     port: config.HTTP_PORT,
@@ -221,6 +227,9 @@ async function setUp(options: Options, closers: Closers, stopping: AbortControll
   await noteRunning(folder, { pid: process.pid, url, environment });
   return {
     ...{ url, folder, programId, identity, db },
+    showExamplesOf(ids) {
+      knownIds = ids;
+    },
     rpcUrl: node.rpcUrl,
     wsUrl: node.wsUrl,
     async stop() {
