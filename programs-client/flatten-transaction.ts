@@ -1,9 +1,10 @@
 import { utils } from '@coral-xyz/anchor';
 import { type Address, toAddress } from './addresses.ts';
+import { knownAddress } from './known-address.ts';
 import { UnreadableTransactionError } from './unreadable-transaction-error.ts';
 
 /** A key as web3.js or the RPC gives it: `PublicKey`, base58, or `{pubkey}` of a parsed message. */
-type Key = string | { toBase58(): string } | { pubkey: string | { toBase58(): string } };
+type Key = string | { toBytes(): Uint8Array } | { pubkey: string | { toBytes(): Uint8Array } };
 
 type AnyInstruction = {
   programIdIndex?: number;
@@ -130,11 +131,11 @@ function indexIn(keys: readonly Key[], index: number | undefined): number {
 
 function isKey(key: Key, address: Address): boolean {
   if (typeof key === 'string') return key === address;
-  return 'pubkey' in key ? isKey(key.pubkey, address) : key.toBase58() === address;
+  return 'pubkey' in key ? isKey(key.pubkey, address) : knownAddress(key.toBytes()) === address;
 }
 
 function base58(key: Key): Address {
-  if (typeof key !== 'string') return 'pubkey' in key ? base58(key.pubkey) : toAddress(key.toBase58());
+  if (typeof key !== 'string') return 'pubkey' in key ? base58(key.pubkey) : knownAddress(key.toBytes());
   try {
     return toAddress(key);
   } catch (error) {

@@ -1,8 +1,10 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { utils } from '@coral-xyz/anchor';
-import { type Address, toAddress } from './addresses.ts';
+import type { Address } from './addresses.ts';
 import { hasSmallOrder } from './is-on-curve.ts';
+import { knownAddress } from './known-address.ts';
 import { readWireTransaction } from './read-wire-transaction.ts';
+import { remembering } from './remembering.ts';
 import { UnreadableTransactionError } from './unreadable-transaction-error.ts';
 
 export type VerifiedTransaction = {
@@ -30,10 +32,10 @@ export function verifyTransaction(raw: Uint8Array): VerifiedTransaction {
   signatures.forEach((signature, at) => {
     const key = staticKeys[at] as Uint8Array;
     if (!isSignedBy(key, message, signature)) {
-      throw new UnreadableTransactionError('forged', `the signature of ${toAddress(key)} is not its own`);
+      throw new UnreadableTransactionError('forged', `the signature of ${knownAddress(key)} is not its own`);
     }
   });
-  const keys = staticKeys.map(toAddress);
+  const keys = staticKeys.map(knownAddress);
   return {
     signatures: signatures.map((one) => utils.bytes.bs58.encode(one)),
     signers: keys.slice(0, signatures.length),
@@ -65,9 +67,13 @@ function isWrittenAs(parsed: { serialize(): Uint8Array }, message: Uint8Array): 
  * OpenSSL 3.0 (Node 20) takes them. */
 function isSignedBy(key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   if (hasSmallOrder(key) || hasSmallOrder(signature.subarray(0, 32))) return false;
-  const spki = Buffer.concat([SPKI_HEAD, key]);
-  return verify(null, message, createPublicKey({ key: spki, format: 'der', type: 'spki' }), signature);
+  return verify(null, message, keyOf(key), signature);
 }
 
 /** What stands before the 32 bytes of an ed25519 key in its DER form. */
 const SPKI_HEAD = Buffer.from('302a300506032b6570032100', 'hex');
+
+/** Payers and authorities sign one transaction after another. */
+const keyOf = remembering((key) =>
+  createPublicKey({ key: Buffer.concat([SPKI_HEAD, key]), format: 'der', type: 'spki' }),
+);
