@@ -12,7 +12,7 @@ import type { ListenerContext } from './listener-context.ts';
 import { type Known, NeedsAccounts, type Note, type Noted, noteKey, planBatch } from './plan-batch.ts';
 import { type SeenTransaction, type Sighted, ticketEntries } from './seen-transaction.ts';
 
-const LANES = 2;
+const LANES = 3;
 /** Below it the second transaction of the database costs more than it saves. */
 const LANES_FROM = 100;
 
@@ -107,7 +107,7 @@ async function findShares(ctx: ListenerContext, seen: readonly SeenTransaction[]
 }
 
 /**
- * A large share goes side by side over two connections, since PostgreSQL is what it waits for. What is of one ticket
+ * A large share goes side by side over three connections, since PostgreSQL is what it waits for. What is of one ticket
  * stays in one lane, so its order holds.
  */
 function inLanes(share: Share): Share[] {
@@ -229,25 +229,31 @@ async function readNotes(
   return new Map(rows.map((row) => [noteKey(row.signature, row.instruction_path, row.ordinal), row]));
 }
 
-/** Wallets that tickets may be in after the batch and were not in before. */
+/** Wallets that tickets may be in after the batch and were not in before. Most of a batch are mints, which have none. */
 function changesOfHands(entries: readonly Sighted[], known: Known): Holding[] {
-  const holdings = new Map<string, Holding>();
   const first = new Map<string, string>();
-  for (const { entry } of entries) {
-    const ticket = known.tickets.get(entry.ticket);
-    if (!ticket) continue;
-    const wallets = [entry.to ?? entry.from, known.accounts.get(entry.ticket)?.account.holder];
-    for (const wallet of wallets) {
-      if (wallet === undefined) continue;
-      const before = ticket.owner_wallet ?? first.get(ticket.id) ?? wallet;
-      first.set(ticket.id, before);
-      holdings.set(`${ticket.id} ${wallet}`, { ticketId: ticket.id, wallet });
+  const changed = new Set<string>();
+  const walletsOf = ({ entry }: Sighted): string[] =>
+    [entry.to ?? entry.from, known.accounts.get(entry.ticket)?.account.holder].filter(
+      (one) => one !== undefined,
+    );
+  for (const sighted of entries) {
+    const { ticket } = sighted.entry;
+    for (const wallet of walletsOf(sighted)) {
+      const before = first.get(ticket) ?? known.tickets.get(ticket)?.owner_wallet ?? wallet;
+      first.set(ticket, before);
+      if (wallet !== before) changed.add(ticket);
     }
   }
-  const changed = new Set(
-    [...holdings.values()].filter((one) => one.wallet !== first.get(one.ticketId)).map((one) => one.ticketId),
-  );
-  return [...holdings.values()].filter(({ ticketId }) => changed.has(ticketId));
+  const holdings = new Map<string, Holding>();
+  if (changed.size === 0) return [];
+  for (const sighted of entries) {
+    const ticket = known.tickets.get(sighted.entry.ticket);
+    if (!ticket || !changed.has(sighted.entry.ticket)) continue;
+    for (const wallet of walletsOf(sighted))
+      holdings.set(`${ticket.id} ${wallet}`, { ticketId: ticket.id, wallet });
+  }
+  return [...holdings.values()];
 }
 
 /** A transfer that was under way when the batch began is ended by the first change of hands. */
