@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { backfill } from './benches/backfill.ts';
 import { background } from './benches/background.ts';
 import { collapse } from './benches/collapse.ts';
 import { growth } from './benches/growth.ts';
@@ -36,6 +37,7 @@ const benches: Bench[] = [
   outbox,
   background,
   listener,
+  backfill,
 ];
 
 const { values, positionals } = parseArgs({

@@ -86,7 +86,7 @@ export const listener: Bench = {
     try {
       const ratios = await compare(effort, [database], batched, single, say);
       say(
-        'bound by this process and PostgreSQL in turns: five statements, one fsync and the planning of a batch, nothing in parallel',
+        'bound by PostgreSQL, about 110 µs of its CPU an entry on three connections, and this process, about 55 µs, mostly in turns',
       );
       return ratios;
     } finally {
