@@ -121,10 +121,11 @@ describe('npm start', () => {
     }
     key = keyIn(child.output());
     expect(key).toMatch(/^tk_live_/);
-    before = await untilOnChain(key, rpcUrl);
-    expect(before).toHaveLength(2);
+    expect(await untilOnChain(key, rpcUrl)).toHaveLength(2);
     const [, url = ''] = /API {8}(http:\S+)\/api/.exec(child.output()) ?? [];
     expect(await sendPurchaseOfReference(url, key)).toBe(201);
+    before = await untilOnChain(key, rpcUrl);
+    expect(before.length).toBeGreaterThan(2);
     expect(await stop(child)).toBeLessThan(10_000);
   });
 
@@ -153,7 +154,7 @@ describe('npm start', () => {
 
     const child = start(['--no-demo']);
     const rpcUrl = await untilUp(child);
-    expect(child.output()).toContain('2 tickets were not in it and are minted again');
+    expect(child.output()).toContain(`${before.length} tickets were not in it and are minted again`);
     const after = await untilOnChain(key, rpcUrl);
     expect(after.map(({ id, nftMint }) => [id, nftMint])).toEqual(
       before.map(({ id, nftMint }) => [id, nftMint]),
