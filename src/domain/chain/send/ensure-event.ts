@@ -10,6 +10,7 @@ import { type TenantId, uuidBytes } from '../../../platform/ids.ts';
 import { waitFor } from '../../../platform/retry.ts';
 import { type TenantTx, withTenant } from '../../../platform/tenant-tx.ts';
 import { findEvent } from '../../events/queries.ts';
+import { OPINIONS } from '../rpc/agree.ts';
 import { organizerKey } from './chain-context.ts';
 import { draftOfInstruction } from './draft-of-instruction.ts';
 import { type EventTerms, findEventTerms, giveEventTerms } from './event-terms.ts';
@@ -31,7 +32,8 @@ const policies: Record<string, TransferPolicy> = {
 };
 
 /**
- * The accounts of an event on chain, made when they are missing: the tenant's organizer first, then the event.
+ * The accounts of an event on chain, made when they are missing: the tenant's organizer first, then the event. They are
+ * looked for until they are final: what a fork drops is made again.
  * @throws DomainError unavailable while they are on their way
  */
 export async function ensureEvent(
@@ -60,7 +62,7 @@ async function ensureOrganizer(ctx: SendingContext, tenantId: TenantId, organize
   );
   if (row.registered_at) return;
   const admin = toAddress(await ctx.signer.address({ use: 'admin' }));
-  await ensureAccount(ctx, organizer, () =>
+  const isFinal = await ensureAccount(ctx, organizer, () =>
     submitTransaction(
       ctx,
       tenantId,
@@ -81,6 +83,7 @@ async function ensureOrganizer(ctx: SendingContext, tenantId: TenantId, organize
       }),
     ),
   );
+  if (!isFinal) return;
   await withTenant(ctx.db, tenantId, (tx) =>
     tx
       .updateTable('chain_organizers')
@@ -108,7 +111,7 @@ async function registerEvent(
   const { transferPolicy, resaleCapBps } = resaleRules(rules, terms.coin);
   const authority = toAddress(await ctx.signer.address(organizerKey(tenantId)));
   const gateAuthority = toAddress(await ctx.signer.address({ use: 'gate', tenantId }));
-  await ensureAccount(ctx, accounts.event, () =>
+  const isFinal = await ensureAccount(ctx, accounts.event, () =>
     submitTransaction(
       ctx,
       tenantId,
@@ -134,14 +137,15 @@ async function registerEvent(
       }),
     ),
   );
-  await withTenant(ctx.db, tenantId, (tx) =>
-    tx
-      .updateTable('chain_events')
-      .set({ registered_at: ctx.clock.now() })
-      .where('tenant_id', '=', tenantId)
-      .where('event_id', '=', eventId)
-      .execute(),
-  );
+  if (isFinal)
+    await withTenant(ctx.db, tenantId, (tx) =>
+      tx
+        .updateTable('chain_events')
+        .set({ registered_at: ctx.clock.now() })
+        .where('tenant_id', '=', tenantId)
+        .where('event_id', '=', eventId)
+        .execute(),
+    );
   return { ...accounts, rentRecipient: terms.rentRecipient, coin: terms.coin };
 }
 
@@ -192,17 +196,18 @@ export async function growEvent(
   );
 }
 
-/** Runs `make` unless the account is there, then waits until it is. */
+/** Runs `make` unless the account is there, then waits until it is. Returns whether it is final. */
 async function ensureAccount(
   ctx: SendingContext,
   address: Address,
   make: () => Promise<void>,
-): Promise<void> {
+): Promise<boolean> {
+  if (await isFinalAccount(ctx, address)) return true;
   const exists = async (): Promise<boolean> => {
     const { value } = await ctx.rpc.ask((node) => node.getAccounts([address], { commitment: 'confirmed' }));
     return value[0]?.owner === ctx.programId;
   };
-  if (await exists()) return;
+  if (await exists()) return false;
   try {
     await make();
   } catch (error) {
@@ -212,6 +217,14 @@ async function ensureAccount(
   if (!(await waitFor(exists, { timeoutMs: PATIENCE_MS, everyMs: 150 }))) {
     throw notNow(`the account ${address} is not there yet`);
   }
+  return false;
+}
+
+/** Whether as many nodes as a proof needs show an account of ours as final: from then on no fork takes it away. */
+export async function isFinalAccount(ctx: SendingContext, address: Address): Promise<boolean> {
+  const views = await ctx.rpc.askEach((node) => node.getAccounts([address], { commitment: 'finalized' }));
+  const showing = views.filter(({ value: [account] }) => account?.owner === ctx.programId);
+  return showing.length >= Math.min(OPINIONS, ctx.rpc.size);
 }
 
 async function totalCapacity(tx: TenantTx, tenantId: TenantId, eventId: string): Promise<number> {

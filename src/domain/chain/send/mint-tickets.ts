@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { TenantId } from '../../../platform/ids.ts';
 import type { Failure } from './classify-failure.ts';
 import type { Claim } from './draft.ts';
-import { type EventOnChain, ensureEvent, growEvent } from './ensure-event.ts';
+import { type EventOnChain, ensureEvent, growEvent, isFinalAccount } from './ensure-event.ts';
 import { givePlaces, MINTABLE, type Place } from './give-places.ts';
 import { parkJob } from './park-job.ts';
 import { resolveTakenPlace } from './resolve-taken-place.ts';
@@ -94,6 +94,9 @@ async function settle(
     return refusalOf({ ...outcome, kind: 'not_now' });
   }
   if (outcome.kind === 'not_now') return refusalOf(outcome);
+  // A fork took the event away, or the node that was asked has not seen it yet.
+  if (outcome.code === 'BadAccount' && !(await isFinalAccount(ctx, accounts.event)))
+    return refusalOf({ ...outcome, kind: 'not_now' });
   await parkJob(ctx, tenantId, { purpose: 'mint', subjectId: ticketId, ticketId, eventId }, outcome.code);
   return undefined;
 }

@@ -63,8 +63,7 @@ async function readEvents(ctx: ListenerContext): Promise<EventRow[]> {
     tx
       .selectFrom('chain_events')
       .select(['tenant_id', 'event_id', 'address', 'next_index'])
-      .where('registered_at', 'is not', null)
-      .orderBy('registered_at')
+      .orderBy('event_id')
       .execute(),
   );
   return rows.map((row) => ({
