@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Bus, BusMessage } from './bus.ts';
 import type { Clock } from './clock.ts';
 import type { Db } from './db.ts';
+import { type Failpoints, noFailpoints } from './failpoints.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { OutboxMessage } from './outbox.ts';
@@ -18,6 +19,7 @@ export type RelayOptions = {
   log: Logger;
   metrics: Metrics;
   signal: AbortSignal;
+  failpoints?: Failpoints;
   /** Rows under way at once. */
   window?: number;
   idleMs?: number;
@@ -38,6 +40,7 @@ export async function relayOutbox(options: RelayOptions): Promise<void> {
  */
 async function moveOutbox(options: RelayOptions): Promise<void> {
   const { db, bus, clock, log, metrics, signal, window = 512, idleMs = 100 } = options;
+  const { failpoints = noFailpoints } = options;
   const inFlight = new Set<Promise<void>>();
   let confirmed: Row[] = [];
 
@@ -61,6 +64,7 @@ async function moveOutbox(options: RelayOptions): Promise<void> {
     let claimed: Row[] = [];
     try {
       if (confirmed.length > 0) {
+        await failpoints.hit('relay.published');
         const done = confirmed;
         confirmed = [];
         await remove(db, done).catch((error) => {
@@ -70,6 +74,7 @@ async function moveOutbox(options: RelayOptions): Promise<void> {
         metrics.outboxPublished.inc(done.length);
       }
       if (bus.ready() && inFlight.size < window) claimed = await claim(db, clock, window - inFlight.size);
+      if (claimed.length > 0) await failpoints.hit('relay.claimed');
     } catch (error) {
       log.warn({ err: (error as Error).message }, 'the relay cannot reach the outbox');
       await sleep(1_000, signal);

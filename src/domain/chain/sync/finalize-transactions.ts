@@ -162,6 +162,7 @@ async function settle(ctx: ListenerContext, where: Where, final: readonly Provis
       else settled.push(finalOf(ticket));
     }
     await moveTickets(tx, tenantId, now, settled);
+    await ctx.failpoints.hit('listener.settled');
     return { rows: settled.map((row) => ({ ...row, updated_at: now })), behind: late };
   });
   await cacheTickets(ctx, tenantId, rows);

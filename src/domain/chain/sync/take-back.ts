@@ -67,6 +67,7 @@ export async function takeBack(
     await note(tx, { tenantId, clusterId }, lost, { commitment: 'orphaned', outcome: 'compensated' });
     await note(tx, { tenantId, clusterId }, [...kept], { commitment: 'finalized' });
     await enqueue(tx, now, again);
+    await ctx.failpoints.hit('listener.taken_back');
     return restated;
   });
   await cacheTickets(ctx, tenantId, rows, formerUsers);
