@@ -123,6 +123,7 @@ export function createLocalBus({
   }
 
   return {
+    confirmTimeoutMs,
     async publish(messages) {
       if (closing.signal.aborted)
         throw new PublishError(

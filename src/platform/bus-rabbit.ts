@@ -173,6 +173,7 @@ export async function createRabbitBus(options: Options): Promise<Bus> {
   }
 
   return {
+    confirmTimeoutMs,
     async publish(messages) {
       const channel = publisher;
       if (!channel)

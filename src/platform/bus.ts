@@ -67,6 +67,8 @@ export type Topology = Record<string, readonly string[]>;
  * is no broker. It rejects when one was refused, unroutable or not confirmed in time; publishing again is harmless.
  */
 export type Bus = {
+  /** After so many milliseconds at the latest `publish` resolves or rejects. */
+  readonly confirmTimeoutMs: number;
   publish(messages: readonly BusMessage[]): Promise<void>;
   /**
    * Resolves when the consumer runs, or will run once the broker is back; it ends with `signal`, after the messages in

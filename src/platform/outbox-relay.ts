@@ -25,8 +25,11 @@ export type RelayOptions = {
   idleMs?: number;
 };
 
-/** For so long a claimed row is ours; a relay that died leaves it to the next one after that. */
-const LEASE_MS = 60_000;
+/**
+ * A claimed row is ours until its publishing is over, and so much longer; a relay that died leaves it to the next one
+ * after that. What was killed with rows in hand must not hold them back for minutes.
+ */
+const LEASE_MARGIN_MS = 5_000;
 
 /** Moves the outbox to the bus until `signal`, and what failed back to the queues that failed. Several may run. */
 export async function relayOutbox(options: RelayOptions): Promise<void> {
@@ -73,7 +76,8 @@ async function moveOutbox(options: RelayOptions): Promise<void> {
         });
         metrics.outboxPublished.inc(done.length);
       }
-      if (bus.ready() && inFlight.size < window) claimed = await claim(db, clock, window - inFlight.size);
+      if (bus.ready() && inFlight.size < window)
+        claimed = await claim(db, clock, bus, window - inFlight.size);
       if (claimed.length > 0) await failpoints.hit('relay.claimed');
     } catch (error) {
       log.warn({ err: (error as Error).message }, 'the relay cannot reach the outbox');
@@ -95,11 +99,12 @@ async function moveOutbox(options: RelayOptions): Promise<void> {
   );
 }
 
-function claim(db: Db, clock: Clock, limit: number): Promise<Row[]> {
+function claim(db: Db, clock: Clock, bus: Bus, limit: number): Promise<Row[]> {
   const now = clock.now();
+  const lease = new Date(now.getTime() + bus.confirmTimeoutMs + LEASE_MARGIN_MS);
   return withSystem(db, async (tx) => {
     const { rows } = await sql<Row>`
-      update outbox set attempts = attempts + 1, next_attempt_at = ${new Date(now.getTime() + LEASE_MS)}
+      update outbox set attempts = attempts + 1, next_attempt_at = ${lease}
       where (tenant_id, id) in (
         select tenant_id, id from outbox where next_attempt_at <= ${now}
         order by next_attempt_at, id limit ${limit} for update skip locked)

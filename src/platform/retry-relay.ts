@@ -28,8 +28,8 @@ export type RetryOptions = {
 };
 
 const WINDOW = 256;
-/** For so long a claimed row is ours; a process that died leaves it to the next one after that. */
-const LEASE_MS = 60_000;
+/** A claimed row is ours until its publishing is over, and so much longer; of a process that died the next one takes it. */
+const LEASE_MARGIN_MS = 5_000;
 /** Once a queue has the message its consumer says what becomes of it. A broker that lost it is not asked before this. */
 const PUBLISHED_MS = 6 * 3_600_000;
 const REFUSED_MS = 1_000;
@@ -58,7 +58,7 @@ export async function relayRetries(options: RetryOptions): Promise<void> {
   }
 
   while (!signal.aborted) {
-    const lease = new Date(clock.now().getTime() + LEASE_MS);
+    const lease = new Date(clock.now().getTime() + bus.confirmTimeoutMs + LEASE_MARGIN_MS);
     let claimed: Row[] = [];
     try {
       if (bus.ready() && inFlight.size < 4) claimed = await claim(db, clock.now(), lease);

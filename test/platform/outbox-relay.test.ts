@@ -169,7 +169,7 @@ describe('a relay', () => {
     const next = startRelay(bus, database, { clock });
     await delay(60);
     expect(received).toHaveLength(2);
-    clock.advance(61_000);
+    clock.advance(bus.confirmTimeoutMs + 5_500);
     await expect.poll(() => received.map(ticketOf)).toEqual([first, second, first, second]);
     await expect.poll(() => outboxRows(database)).toEqual([]);
     await next.stop();

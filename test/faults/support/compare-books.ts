@@ -11,6 +11,7 @@ export type Faults = Record<string, string[]>;
 export async function countOpen(owner: pg.Pool): Promise<Open> {
   const { rows } = await owner.query<Record<string, string>>(`
     select (select count(*) from outbox) as outbox,
+      (select count(*) from failed_messages where parked_at is null) as retries,
       (select count(*) from pending_transactions where status in ('prepared', 'submitted', 'confirmed')) as transactions,
       (select count(*) from tickets where status in ('sold', 'minting') and blockchain_sync_status <> 'parked') as unminted,
       (select count(*) from tickets where blockchain_sync_status in ('pending', 'provisional')) as unsettled,

@@ -31,7 +31,7 @@ export type Installation = {
 
 const SOL = 1_000_000_000;
 /** Of the chain; its blockhashes are good for 150 of them. */
-const SLOT_MS = 80;
+const SLOT_MS = 60;
 
 /** Which faults the nodes have is put in by the caller, once the installation stands. */
 export async function openInstallation(options: {

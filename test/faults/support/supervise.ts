@@ -9,7 +9,7 @@ export type Supervisor = {
   killed(): number;
   /** Lives that ended by themselves with anything but a kill: none is allowed to. With the end of what it said. */
   crashes: string[];
-  /** Resolves with the moment of the last kill, when as many were done as asked for and `enough` says so. */
+  /** Resolves with the moment of the last kill, when as many were done as asked for. */
   done: Promise<number>;
   /** What the processes said last. */
   outputs(): string;
@@ -20,16 +20,11 @@ export type Supervisor = {
 const SAID = 4_000;
 
 /**
- * Runs one process of each kind, kills each again and again, and starts it anew at once. After `kills` kills altogether,
- * or as many more as `enough` wants, the last lives of all of them go on undisturbed.
+ * Runs one process of each kind, kills each again and again, and starts it anew at once. After `kills` kills altogether
+ * the last lives of all of them go on undisturbed.
  */
-export function supervise(options: {
-  env: Record<string, string>;
-  dice: Dice;
-  kills: number;
-  enough: () => boolean;
-}): Supervisor {
-  const { env, dice, enough } = options;
+export function supervise(options: { env: Record<string, string>; dice: Dice; kills: number }): Supervisor {
+  const { env, dice } = options;
   const kills = new Map<string, number>();
   const crashes: string[] = [];
   const living = new Map<ProcessKind, Child>();
@@ -37,10 +32,8 @@ export function supervise(options: {
   let done = 0;
   let lastAt = performance.now();
 
-  const goesOn = (): boolean => given < options.kills || !enough();
-
   async function live(kind: ProcessKind): Promise<void> {
-    for (let life = 1; goesOn(); life++) {
+    for (let life = 1; given < options.kills; life++) {
       given++;
       const { failpoint, afterMs } = drawDeath(dice, kind, life);
       const child = runChild(scripts[kind], { ...env, ...(failpoint ? { FAILPOINTS: failpoint } : {}) });
