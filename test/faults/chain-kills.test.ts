@@ -6,7 +6,7 @@ import { runChild } from '../support/run-child.ts';
 import { compareBooks, countOpen, type Faults, isClean, type Open } from './support/compare-books.ts';
 import { openCustomers } from './support/customers.ts';
 import { type Installation, openInstallation } from './support/installation.ts';
-import { supervise } from './support/supervise.ts';
+import { type Supervisor, supervise } from './support/supervise.ts';
 
 const amqp = inject('amqp');
 const redis = inject('redis');
@@ -24,6 +24,8 @@ describe.skipIf(amqp === null || redis === null)(
   `${KILLS} kills during ${ORDERS} orders on a chain that forks${amqp && redis ? '' : ' (left out: needs RabbitMQ and Redis)'}`,
   () => {
     let world: Installation;
+    let killing: Supervisor | undefined;
+    const stopping = new AbortController();
 
     beforeAll(async () => {
       world = await openInstallation({ seed: SEED, amqp: amqp ?? '', redis: redis ?? '' });
@@ -47,7 +49,12 @@ describe.skipIf(amqp === null || redis === null)(
       });
       behind.fault({ lagSlots: 40 });
     }, 60_000);
-    afterAll(() => world?.close(), 60_000);
+    afterAll(async () => {
+      // Also after a failure in the middle nothing of it stays behind.
+      stopping.abort();
+      await killing?.end();
+      await world?.close();
+    }, 60_000);
 
     it(
       'mints every ticket once, loses none, and comes to rest',
@@ -55,24 +62,24 @@ describe.skipIf(amqp === null || redis === null)(
         console.log(`SEED=${SEED}`);
         const { env, chain, database, tenants, url } = world;
         const dice = new Dice(`kills ${SEED}`);
-        const stopping = new AbortController();
         const began = performance.now();
-        const killing = supervise({ env, dice, kills: KILLS });
+        const supervisor = supervise({ env, dice, kills: KILLS });
+        killing = supervisor;
         const customers = openCustomers({
           ...{ url, tenants, dice, orders: ORDERS, signal: stopping.signal, owner: database.owner },
           // As many orders as kills, in their shares, so that there is something to break off until the end.
-          mayGoOn: (orders) => orders < ORDERS * Math.min(1, 0.1 + killing.killed() / (0.8 * KILLS)),
+          mayGoOn: (orders) => orders < ORDERS * Math.min(1, 0.1 + supervisor.killed() / (0.8 * KILLS)),
         });
         const telling = setInterval(() => {
           console.log(
-            `${((performance.now() - began) / 1_000).toFixed(0)} s: ${killing.killed()} kills, ${customers.orders()} orders`,
+            `${((performance.now() - began) / 1_000).toFixed(0)} s: ${supervisor.killed()} kills, ${customers.orders()} orders`,
           );
         }, 30_000);
         let open: Open = {};
         let faults: Faults = {};
         let restMs = Number.NaN;
         try {
-          const [lastKill] = await Promise.all([killing.done, customers.finished]);
+          const [lastKill] = await Promise.all([supervisor.done, customers.finished]);
           do {
             await sleep(500);
             open = await countOpen(database.owner);
@@ -99,8 +106,8 @@ describe.skipIf(amqp === null || redis === null)(
         const table: Record<string, unknown> = {
           seed: SEED,
           seconds: Math.round((performance.now() - began) / 1_000),
-          kills: killing.killed(),
-          'ended by themselves': killing.crashes.length,
+          kills: supervisor.killed(),
+          'ended by themselves': supervisor.crashes.length,
           orders: customers.orders(),
           tickets: rows[0].tickets,
           'tickets on the chain': chain.truth.tickets().length,
@@ -117,24 +124,24 @@ describe.skipIf(amqp === null || redis === null)(
           ),
         };
         console.table(table);
-        console.table(Object.fromEntries([...killing.kills].sort()));
+        console.table(Object.fromEntries([...supervisor.kills].sort()));
         console.table(Object.fromEntries([...customers.deeds].sort()));
         const examples = Object.entries(faults).flatMap(([name, found]) =>
           found.slice(0, 5).map((one) => `${name}: ${one}`),
         );
-        const stopped = await killing.stop();
+        const stopped = await supervisor.stop();
         const all = [
           ...examples,
-          ...killing.crashes,
+          ...supervisor.crashes,
           ...customers.surprises.slice(0, 5),
           ...parked.slice(0, 5),
           ...messages.slice(0, 5),
         ];
-        if (all.length > 0 || !(restMs <= REST_MS)) console.log([...all, killing.outputs()].join('\n'));
+        if (all.length > 0 || !(restMs <= REST_MS)) console.log([...all, supervisor.outputs()].join('\n'));
         if (process.env.LOOK === '1' && !(restMs <= REST_MS)) await sleep(600_000);
 
         expect(examples).toEqual([]);
-        expect(killing.crashes).toEqual([]);
+        expect(supervisor.crashes).toEqual([]);
         expect(customers.surprises).toEqual([]);
         expect(
           Object.values(open).reduce((sum, count) => sum + count, 0),

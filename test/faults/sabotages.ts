@@ -184,4 +184,14 @@ export const sabotages: readonly Sabotage[] = [
     to: '',
     test: { file: 'test/platform/catalogue.test.ts', name: 'for the relay: when something is due' },
   },
+  {
+    name: 'an event counts as registered before it is final',
+    file: 'src/domain/chain/send/ensure-event.ts',
+    from: 'is not there yet`);\n  }\n  return false;',
+    to: 'is not there yet`);\n  }\n  return true;',
+    test: {
+      file: 'test/chain/event-fork.test.ts',
+      name: 'makes the accounts of organizer and event again when a fork dropped them',
+    },
+  },
 ];

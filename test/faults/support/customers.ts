@@ -27,7 +27,8 @@ type Answer<T> = { body: T } | { refused: Refusal };
 
 const EVENTS = 3;
 const BUYERS = 8;
-const AT_ONCE = 6;
+/** An order that a dead API had in hand is kept for half a minute; so many wait or buy at once. */
+const AT_ONCE = 40;
 /** For each order so many moves, check-ins and revocations. */
 const DEEDS_AN_ORDER = 0.5;
 const AGAIN_MS = 150;

@@ -13,8 +13,10 @@ export type Supervisor = {
   done: Promise<number>;
   /** What the processes said last. */
   outputs(): string;
-  /** Ends all of them; their exit codes. */
+  /** Asks all of them to end; their exit codes. */
   stop(): Promise<(number | string)[]>;
+  /** Kills all of them, whatever goes on. */
+  end(): Promise<void>;
 };
 
 const SAID = 4_000;
@@ -31,9 +33,10 @@ export function supervise(options: { env: Record<string, string>; dice: Dice; ki
   let given = 0;
   let done = 0;
   let lastAt = performance.now();
+  let over = false;
 
   async function live(kind: ProcessKind): Promise<void> {
-    for (let life = 1; given < options.kills; life++) {
+    for (let life = 1; given < options.kills && !over; life++) {
       given++;
       const { failpoint, afterMs } = drawDeath(dice, kind, life);
       const child = runChild(scripts[kind], { ...env, ...(failpoint ? { FAILPOINTS: failpoint } : {}) });
@@ -51,7 +54,7 @@ export function supervise(options: { env: Record<string, string>; dice: Dice; ki
       done++;
       lastAt = performance.now();
     }
-    living.set(kind, runChild(scripts[kind], env));
+    if (!over) living.set(kind, runChild(scripts[kind], env));
   }
 
   return {
@@ -62,5 +65,9 @@ export function supervise(options: { env: Record<string, string>; dice: Dice; ki
     outputs: () =>
       [...living].map(([kind, child]) => `--- ${kind}\n${child.output().slice(-SAID)}`).join('\n'),
     stop: () => Promise.all([...living.values()].map((child) => child.stop())),
+    async end() {
+      over = true;
+      await Promise.all([...living.values()].map((child) => child.stop('SIGKILL')));
+    },
   };
 }
