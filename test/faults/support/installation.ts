@@ -2,7 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { connect } from 'amqplib';
-import { allPayers } from '../../../src/domain/chain/send/chain-context.ts';
+import { fundedKeys } from '../../../src/domain/chain/send/chain-context.ts';
 import { openFileSigner } from '../../../src/domain/chain/send/file-signer.ts';
 import { findPort } from '../../../src/main/embedded/find-port.ts';
 import { initChain } from '../../../src/main/init-chain.ts';
@@ -30,6 +30,7 @@ export type Installation = {
 };
 
 const SOL = 1_000_000_000;
+const PAYERS = 4;
 /** Of the chain; its blockhashes are good for 150 of them. */
 const SLOT_MS = 60;
 
@@ -47,8 +48,7 @@ export async function openInstallation(options: {
     mkdtemp(`${tmpdir()}/tessera-faults-`),
   ]);
   const signer = await openFileSigner(`${folder}/signer.json`);
-  for (const key of [{ use: 'admin' } as const, ...allPayers()])
-    chain.fund(await signer.address(key), 1_000 * SOL);
+  for (const key of fundedKeys(PAYERS)) chain.fund(await signer.address(key), 1_000 * SOL);
   await initChain({ rpcUrl: chain.rpcUrl, programId: chain.programId, signer });
   // Far apart, so that two installations that start together do not find the same.
   const port = await findPort(20_000 + randomInt(10_000));
@@ -73,6 +73,7 @@ export async function openInstallation(options: {
       .join(','),
     CHAIN_WS_URL: chain.nodes.honest.wsUrl,
     CHAIN_PROGRAM_ID: chain.programId,
+    CHAIN_PAYERS: String(PAYERS),
     SIGNER_KEY_FILE: `${folder}/signer.json`,
     MAIL_FOLDER: `${folder}/mail`,
     QR_MASTER_KEYS: `1:${randomBytes(32).toString('base64')}`,
