@@ -68,7 +68,7 @@ describe.skipIf(amqp === null || redis === null)(
         const customers = openCustomers({
           ...{ url, tenants, dice, orders: ORDERS, signal: stopping.signal, owner: database.owner },
           // As many orders as kills, in their shares, so that there is something to break off until the end.
-          mayGoOn: (orders) => orders < ORDERS * Math.min(1, 0.1 + supervisor.killed() / (0.8 * KILLS)),
+          mayGoOn: (orders) => orders < ORDERS * Math.min(1, 0.05 + supervisor.killed() / KILLS),
         });
         const telling = setInterval(() => {
           console.log(

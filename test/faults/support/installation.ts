@@ -58,6 +58,10 @@ export async function openInstallation(options: {
     NODE_ENV: 'test',
     LOG_LEVEL: 'info',
     RATE_LIMIT_PER_MINUTE: '1000000',
+    // A few buyers stand for many.
+    MAX_HELD_PLACES: '10000',
+    HOLDS_PER_MINUTE: '1000000',
+    HOLDS_PER_MINUTE_AND_ADDRESS: '1000000',
     HTTP_PORT: String(port),
     PUBLIC_URL: url,
     DATABASE_URL: database.url('tessera_app'),

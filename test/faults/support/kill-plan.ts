@@ -36,8 +36,11 @@ const failpoints: Record<ProcessKind, readonly string[]> = {
 
 /** Of ten deaths, so many are at a failpoint. */
 const AT_FAILPOINT = 0.6;
-/** A failpoint is armed for its first or a later time. */
+/** A failpoint is armed for its first or a later time; one that is rarely come by, for its first. */
 const LATEST_HIT = 4;
+const RARE = 'listener.taken_back';
+/** So long, as it needs a fork. */
+const RARE_WAIT_MS = 25_000;
 /** A process needs some of it to start: it dies in the middle of that too. */
 const RANDOM_MS: [number, number] = [300, 7_000];
 /** A failpoint that does not come is not waited for any longer. */
@@ -50,5 +53,6 @@ export function drawDeath(dice: Dice, kind: ProcessKind, life: number): Death {
     return { failpoint: undefined, afterMs: dice.between('moment', subject, RANDOM_MS) };
   const names = failpoints[kind];
   const name = names[dice.between('name', subject, [0, names.length - 1])];
+  if (name === RARE) return { failpoint: `${name}=kill`, afterMs: RARE_WAIT_MS };
   return { failpoint: `${name}=kill@${dice.between('hit', subject, [1, LATEST_HIT])}`, afterMs: WAIT_MS };
 }
