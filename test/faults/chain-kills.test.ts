@@ -13,7 +13,9 @@ const redis = inject('redis');
 
 /** `npm run faults -- chain` does it at full length. */
 const KILLS = Number(process.env.KILLS ?? 20);
-const ORDERS = Number(process.env.ORDERS ?? 60);
+const ORDERS = Number(process.env.ORDERS ?? 40);
+/** A short run has short lives. */
+const PACE = KILLS < 100 ? 0.5 : 1;
 const SEED = Number(process.env.SEED ?? randomInt(1_000_000));
 const REST_MS = 60_000;
 /** It is waited for longer than allowed, so that the figure is known. */
@@ -63,7 +65,7 @@ describe.skipIf(amqp === null || redis === null)(
         const { env, chain, database, tenants, url } = world;
         const dice = new Dice(`kills ${SEED}`);
         const began = performance.now();
-        const supervisor = supervise({ env, dice, kills: KILLS });
+        const supervisor = supervise({ env, dice, kills: KILLS, pace: PACE });
         killing = supervisor;
         const customers = openCustomers({
           ...{ url, tenants, dice, orders: ORDERS, signal: stopping.signal, owner: database.owner },

@@ -25,8 +25,14 @@ const SAID = 4_000;
  * Runs one process of each kind, kills each again and again, and starts it anew at once. After `kills` kills altogether
  * the last lives of all of them go on undisturbed.
  */
-export function supervise(options: { env: Record<string, string>; dice: Dice; kills: number }): Supervisor {
-  const { env, dice } = options;
+export function supervise(options: {
+  env: Record<string, string>;
+  dice: Dice;
+  kills: number;
+  /** How long a life lasts, as a share of what is drawn for it. */
+  pace: number;
+}): Supervisor {
+  const { env, dice, pace } = options;
   const kills = new Map<string, number>();
   const crashes: string[] = [];
   const living = new Map<ProcessKind, Child>();
@@ -44,7 +50,7 @@ export function supervise(options: { env: Record<string, string>; dice: Dice; ki
       const waiting = new AbortController();
       const byItself = await Promise.race([
         child.ended,
-        sleep(afterMs, waiting.signal).then(() => undefined),
+        sleep(afterMs * pace, waiting.signal).then(() => undefined),
       ]);
       waiting.abort();
       const end = byItself ?? (await child.stop('SIGKILL'));
