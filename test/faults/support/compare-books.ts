@@ -14,7 +14,9 @@ export async function countOpen(owner: pg.Pool): Promise<Open> {
       (select count(*) from failed_messages where parked_at is null) as retries,
       (select count(*) from pending_transactions where status in ('prepared', 'submitted', 'confirmed')) as transactions,
       (select count(*) from tickets where status in ('sold', 'minting') and blockchain_sync_status <> 'parked') as unminted,
-      (select count(*) from tickets where blockchain_sync_status in ('pending', 'provisional')) as unsettled,
+      (select count(*) from tickets where blockchain_sync_status in ('pending', 'provisional')
+        -- What was revoked after a fork took its mint back is never minted again.
+        and not (status in ('revoked', 'refunded', 'cancelled', 'expired') and chain_version is null)) as unsettled,
       (select count(*) from blockchain_sync where commitment = 'provisional') as provisional,
       (select count(*) from transfers where status = 'requested') as transfers,
       (select count(*) from orders where status = 'pending') as orders`);

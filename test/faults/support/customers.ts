@@ -33,7 +33,7 @@ const AT_ONCE = 40;
 const DEEDS_AN_ORDER = 0.5;
 const AGAIN_MS = 150;
 /** A customer who gets no answer for so long goes away, and that is a fault. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 300_000;
 
 /**
  * Buyers of several tenants: orders of one to four tickets, which are then given away, scanned and revoked by turns.
