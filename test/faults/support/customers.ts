@@ -141,7 +141,9 @@ export function openCustomers(options: {
   async function act(): Promise<void> {
     const all = Math.floor(orders * DEEDS_AN_ORDER);
     for (let deed = 0; deed < all && !signal.aborted; ) {
-      if (placed < orders && deed > placed * DEEDS_AN_ORDER) {
+      // What was refused for good is answered too: nobody waits for it.
+      const answered = placed + surprises.length;
+      if (answered < orders && deed > answered * DEEDS_AN_ORDER) {
         await sleep(50, signal);
         continue;
       }
