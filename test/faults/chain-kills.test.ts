@@ -72,12 +72,12 @@ describe.skipIf(amqp === null || redis === null)(
           // As many orders as kills, in their shares, so that there is something to break off until the end.
           mayGoOn: (orders) => orders < ORDERS * Math.min(1, 0.05 + supervisor.killed() / KILLS),
         });
+        let open: Open = {};
         const telling = setInterval(() => {
           console.log(
-            `${((performance.now() - began) / 1_000).toFixed(0)} s: ${supervisor.killed()} kills, ${customers.orders()} orders`,
+            `${((performance.now() - began) / 1_000).toFixed(0)} s: ${supervisor.killed()} kills, ${customers.orders()} orders, open ${JSON.stringify(open)}`,
           );
         }, 30_000);
-        let open: Open = {};
         let faults: Faults = {};
         let restMs = Number.NaN;
         try {
