@@ -62,6 +62,8 @@ export async function openInstallation(options: {
     MAX_HELD_PLACES: '10000',
     HOLDS_PER_MINUTE: '1000000',
     HOLDS_PER_MINUTE_AND_ADDRESS: '1000000',
+    // The server is shared with other tests.
+    DATABASE_POOL_SIZE: '4',
     HTTP_PORT: String(port),
     PUBLIC_URL: url,
     DATABASE_URL: database.url('tessera_app'),
