@@ -6,6 +6,7 @@ import { revokeOnChain } from '../domain/chain/send/revoke-on-chain.ts';
 import type { SendingContext } from '../domain/chain/send/sending-context.ts';
 import { trackTransactions } from '../domain/chain/send/track-transactions.ts';
 import { transferOnChain } from '../domain/chain/send/transfer-on-chain.ts';
+import { waitForRoom } from '../domain/chain/send/wait-for-room.ts';
 import type { Bus } from '../platform/bus.ts';
 import { consumeJobs } from '../platform/consume.ts';
 import { beat } from '../platform/heartbeat.ts';
@@ -29,6 +30,7 @@ export async function runMintWorker(ctx: SendingContext & { bus: Bus }, signal: 
     maxBatch: BATCH,
     atOnce: BATCHES,
     async flush(key, ticketIds) {
+      await waitForRoom(ctx, signal);
       const [tenant = '', eventId = ''] = key.split('/');
       const later = await mintTickets(ctx, { tenantId: toTenantId(tenant), eventId, ticketIds });
       return ticketIds.map((id) => later.get(id));

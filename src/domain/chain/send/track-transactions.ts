@@ -15,6 +15,7 @@ import { messageToStartOver } from './start-over.ts';
 
 const BATCH = 1_024;
 const LOOK_AGAIN_MS = 2_000;
+const LOOK_AGAIN_AT_MOST_MS = 10_000;
 /** The listener confirms; this only watches that it does. */
 const WATCH_MS = 10_000;
 /** Two answers, some time apart, are needed before a transaction counts as expired. */
@@ -51,7 +52,7 @@ export async function trackTransactions(ctx: ChainContext): Promise<number> {
   );
   await watch(
     ctx,
-    waiting.map((pending) => ({ pending, afterMs: LOOK_AGAIN_MS, missed: 0 })),
+    waiting.map((pending) => ({ pending, afterMs: pauseFor(ctx, pending), missed: 0 })),
   );
   await endOverdue(ctx, overdue);
   return due.length;
@@ -111,6 +112,12 @@ async function expire(ctx: ChainContext, tenantId: TenantId, expired: readonly P
     for (const pending of ended.filter((one) => !mints.includes(one)))
       await enqueue(tx, now, await messageToStartOver(tx, tenantId, pending));
   });
+}
+
+/** The same bytes again and again help a node that lost them, and burden one that is slow: the older, the more seldom. */
+function pauseFor(ctx: ChainContext, { preparedAt }: Pending): number {
+  const age = ctx.clock.now().getTime() - preparedAt.getTime();
+  return Math.min(Math.max(LOOK_AGAIN_MS, age / 3), LOOK_AGAIN_AT_MOST_MS);
 }
 
 function onePerSignature(pending: readonly Pending[]): Pending[] {
