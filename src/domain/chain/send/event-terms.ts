@@ -69,7 +69,8 @@ export async function giveEventTerms(
         currency_mint: coin?.mint ?? null,
         currency_decimals: coin?.decimals ?? null,
       })
-      .onConflict((conflict) => conflict.columns(['tenant_id', 'event_id']).doNothing())
+      // Any of its keys: of several workers at once one may meet the event, another its address.
+      .onConflict((conflict) => conflict.doNothing())
       .execute(),
   );
   // Another worker may have been first, with a configuration of its own: what is kept counts.
